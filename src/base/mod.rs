@@ -1,0 +1,1 @@
+//! Building blocks that know nothing of tensors: mailboxes, named threads, paths, atomic files, numpy's random numbers.

@@ -1,0 +1,1 @@
+//! Readers and writers of model files: official pickles, community checkpoints, our own format.

@@ -1,0 +1,1 @@
+//! Worker threads: the render thread with its caches, and background jobs.

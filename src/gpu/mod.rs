@@ -1,0 +1,1 @@
+//! Device choice, sharing one device with the window, and the way of a tensor to a texture.

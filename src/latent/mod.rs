@@ -1,0 +1,1 @@
+//! From seeds to `w`, `ws` and styles: interpolation, mixing, truncation, statistics.

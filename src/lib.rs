@@ -1,0 +1,18 @@
+//! Stylescope: explore and train style-based generators (StyleGAN, StyleGAN2).
+//!
+//! The library is layered; `ARCHITECTURE.md` draws the layers and `tests/layering.rs` holds them:
+//!
+//! ```text
+//! ui, cli -> engine, session -> latent, checkpoint -> model -> ops -> gpu -> base
+//! ```
+
+pub mod base;
+pub mod checkpoint;
+pub mod cli;
+pub mod engine;
+pub mod gpu;
+pub mod latent;
+pub mod model;
+pub mod ops;
+pub mod session;
+pub mod ui;

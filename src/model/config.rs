@@ -1,0 +1,283 @@
+//! What a generator is, in numbers: everything that is needed to build it before its weights are known.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Largest side of an image that a network may have, in pixels.
+pub const MAX_RESOLUTION: usize = 1024;
+/// Largest number of channels, latent or label dimensions that a network may ask for.
+pub const MAX_WIDTH: usize = 4096;
+
+/// Configuration of any generator that the program can run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "snake_case")]
+pub enum GeneratorConfig {
+    /// StyleGAN2 (arXiv 1912.04958) and its ADA lineage.
+    #[serde(rename = "stylegan2")]
+    StyleGan2(StyleGan2Config),
+    /// StyleGAN (arXiv 1812.04948), official order of operations or the community port.
+    #[serde(rename = "stylegan1")]
+    StyleGan1(StyleGan1Config),
+}
+
+/// How the images of a StyleGAN2 generator's blocks come together (StyleGAN2, figure 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Architecture {
+    /// Every block adds its RGB to the upsampled running image.
+    Skip,
+    /// Residual blocks, RGB at the end alone.
+    Resnet,
+    /// Plain stack, RGB at the end alone.
+    Orig,
+}
+
+/// Where the mapping network normalises `z` and the embedded label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelNormalization {
+    /// `z` and the embedded label each by itself, then concatenated (PyTorch lineage).
+    #[default]
+    Separate,
+    /// Concatenated first, normalised as a whole (TensorFlow lineage).
+    Joint,
+}
+
+/// The mapping network `z -> w`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MappingConfig {
+    /// Number of fully connected layers.
+    pub num_layers: usize,
+    /// Width of the hidden layers.
+    pub hidden_dim: usize,
+    /// Learning-rate multiplier of the equalised layers (0.01 in the papers).
+    pub lr_multiplier: f64,
+    /// Decay of the moving average of `w` during training.
+    pub w_avg_beta: f64,
+    /// How a label joins `z`.
+    #[serde(default)]
+    pub label_normalization: LabelNormalization,
+}
+
+/// Channels of the feature maps by resolution: `4 -> 512, 8 -> 512, ...`, one entry a power of two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ChannelTable(pub BTreeMap<usize, usize>);
+
+impl ChannelTable {
+    /// `min(channel_base / r, channel_max)` for every resolution from 4 to `resolution`.
+    pub fn from_base(channel_base: usize, channel_max: usize, resolution: usize) -> Self {
+        Self(resolutions(resolution).map(|r| (r, (channel_base / r).clamp(1, channel_max))).collect())
+    }
+
+    /// Channels at resolution `r`; 0 where the table has no such entry ([`GeneratorConfig::validate`] refuses that).
+    pub fn at(&self, r: usize) -> usize {
+        self.0.get(&r).copied().unwrap_or(0)
+    }
+}
+
+/// The block resolutions `4, 8, ..., resolution`.
+pub fn resolutions(resolution: usize) -> impl DoubleEndedIterator<Item = usize> + Clone {
+    (2..=resolution.max(4).ilog2()).map(|log2| 1usize << log2)
+}
+
+/// A StyleGAN2 generator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StyleGan2Config {
+    /// Dimension of `z`.
+    pub z_dim: usize,
+    /// Number of classes; 0 for an unconditional network.
+    pub label_dim: usize,
+    /// Dimension of `w`.
+    pub w_dim: usize,
+    /// Side of the image in pixels, a power of two.
+    pub resolution: usize,
+    /// 1 (grey), 3 (RGB) or 4 (RGBA).
+    pub img_channels: usize,
+    /// The mapping network.
+    pub mapping: MappingConfig,
+    /// Feature maps by resolution.
+    pub channels: ChannelTable,
+    /// Skip, resnet or orig.
+    pub architecture: Architecture,
+    /// Clamp of every layer's output to `+-conv_clamp * gain`.
+    #[serde(default)]
+    pub conv_clamp: Option<f64>,
+    /// Whether layers have noise inputs.
+    pub use_noise: bool,
+    /// The one-dimensional resampling filter, `[1, 3, 3, 1]` in the paper; normalised before use.
+    pub resample_filter: Vec<f32>,
+}
+
+/// Which arithmetic a StyleGAN generator follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StyleGan1Variant {
+    /// The order of operations of the paper's own implementation.
+    Official,
+    /// The community port with `step` and `alpha` (`networks.md`: gain sqrt(2) everywhere, one noise image a block, ...).
+    Community,
+}
+
+/// A StyleGAN generator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StyleGan1Config {
+    /// Official or community arithmetic.
+    pub variant: StyleGan1Variant,
+    /// Dimension of `z`.
+    pub z_dim: usize,
+    /// Number of classes; 0 for an unconditional network.
+    pub label_dim: usize,
+    /// Dimension of `w`.
+    pub w_dim: usize,
+    /// Side of the image in pixels, a power of two.
+    pub resolution: usize,
+    /// 1 (grey), 3 (RGB) or 4 (RGBA).
+    pub img_channels: usize,
+    /// The mapping network.
+    pub mapping: MappingConfig,
+    /// Feature maps by resolution.
+    pub channels: ChannelTable,
+    /// Smallest output resolution whose upsampling is fused into the convolution (128 in the paper).
+    pub fused_from: usize,
+    /// Level of detail at which the weights were saved: 0 is full resolution, 1 half, fractions blend.
+    #[serde(default)]
+    pub lod: f32,
+}
+
+/// Why a configuration cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}: {rule}")]
+pub struct ConfigError {
+    /// The field, by its name in the configuration.
+    pub field: &'static str,
+    /// Its value, as text.
+    pub value: String,
+    /// What it must be.
+    pub rule: &'static str,
+}
+
+impl GeneratorConfig {
+    /// Dimension of `z`.
+    pub fn z_dim(&self) -> usize {
+        match self {
+            Self::StyleGan2(c) => c.z_dim,
+            Self::StyleGan1(c) => c.z_dim,
+        }
+    }
+
+    /// Dimension of `w`.
+    pub fn w_dim(&self) -> usize {
+        match self {
+            Self::StyleGan2(c) => c.w_dim,
+            Self::StyleGan1(c) => c.w_dim,
+        }
+    }
+
+    /// Number of classes, 0 for an unconditional network.
+    pub fn label_dim(&self) -> usize {
+        match self {
+            Self::StyleGan2(c) => c.label_dim,
+            Self::StyleGan1(c) => c.label_dim,
+        }
+    }
+
+    /// Side of the image in pixels.
+    pub fn resolution(&self) -> usize {
+        match self {
+            Self::StyleGan2(c) => c.resolution,
+            Self::StyleGan1(c) => c.resolution,
+        }
+    }
+
+    /// Channels of the image: 1 grey, 3 RGB, 4 RGBA.
+    pub fn img_channels(&self) -> usize {
+        match self {
+            Self::StyleGan2(c) => c.img_channels,
+            Self::StyleGan1(c) => c.img_channels,
+        }
+    }
+
+    /// Feature maps by resolution.
+    pub fn channels(&self) -> &ChannelTable {
+        match self {
+            Self::StyleGan2(c) => &c.channels,
+            Self::StyleGan1(c) => &c.channels,
+        }
+    }
+
+    /// The mapping network.
+    pub fn mapping(&self) -> &MappingConfig {
+        match self {
+            Self::StyleGan2(c) => &c.mapping,
+            Self::StyleGan1(c) => &c.mapping,
+        }
+    }
+
+    /// Number of `w` inputs of the synthesis network, `2 * log2(resolution) - 2` in both families.
+    pub fn num_ws(&self) -> usize {
+        (2 * self.resolution().max(4).ilog2() - 2) as usize
+    }
+
+    /// A name for people, e.g. `StyleGAN2 (skip)`.
+    pub fn family_name(&self) -> &'static str {
+        match self {
+            Self::StyleGan2(c) => match c.architecture {
+                Architecture::Skip => "StyleGAN2 (skip)",
+                Architecture::Resnet => "StyleGAN2 (resnet)",
+                Architecture::Orig => "StyleGAN2 (orig)",
+            },
+            Self::StyleGan1(c) => match c.variant {
+                StyleGan1Variant::Official => "StyleGAN",
+                StyleGan1Variant::Community => "StyleGAN (community port)",
+            },
+        }
+    }
+
+    /// Checks every number before anything is allocated from it.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let check = |ok: bool, field, value: String, rule| if ok { Ok(()) } else { Err(ConfigError { field, value, rule }) };
+        let width = |field, value: usize| {
+            check((1..=MAX_WIDTH).contains(&value), field, value.to_string(), "it must be between 1 and 4096")
+        };
+        let resolution = self.resolution();
+        check(
+            resolution.is_power_of_two() && (4..=MAX_RESOLUTION).contains(&resolution),
+            "resolution",
+            resolution.to_string(),
+            "it must be a power of two between 4 and 1024",
+        )?;
+        width("z_dim", self.z_dim())?;
+        width("w_dim", self.w_dim())?;
+        check(self.label_dim() <= MAX_WIDTH, "label_dim", self.label_dim().to_string(), "it must be at most 4096")?;
+        check(
+            matches!(self.img_channels(), 1 | 3 | 4),
+            "img_channels",
+            self.img_channels().to_string(),
+            "it must be 1 (grey), 3 (RGB) or 4 (RGBA)",
+        )?;
+        width("mapping.hidden_dim", self.mapping().hidden_dim)?;
+        check(
+            (1..=64).contains(&self.mapping().num_layers),
+            "mapping.num_layers",
+            self.mapping().num_layers.to_string(),
+            "it must be between 1 and 64",
+        )?;
+        for r in resolutions(resolution) {
+            width("channels", self.channels().at(r))?;
+        }
+        if let Self::StyleGan2(c) = self {
+            check(
+                (1..=16).contains(&c.resample_filter.len()) && c.resample_filter.iter().sum::<f32>().is_normal(),
+                "resample_filter",
+                format!("{:?}", c.resample_filter),
+                "it must have 1 to 16 taps whose sum is not zero",
+            )?;
+        }
+        Ok(())
+    }
+}

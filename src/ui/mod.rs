@@ -1,0 +1,1 @@
+//! The window: panels read the state and send commands.
