@@ -240,7 +240,8 @@ impl GeneratorConfig {
     /// # Errors
     /// The first field that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check = |ok: bool, field, value: String, rule| if ok { Ok(()) } else { Err(ConfigError { field, value, rule }) };
+        let check =
+            |ok: bool, field, value: String, rule| if ok { Ok(()) } else { Err(ConfigError { field, value, rule }) };
         let width = |field, value: usize| {
             check((1..=MAX_WIDTH).contains(&value), field, value.to_string(), "it must be between 1 and 4096")
         };

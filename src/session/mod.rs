@@ -1,5 +1,13 @@
 //! What the user has chosen: the pose, its history, settings, and how they are kept.
 
+pub mod document;
+pub mod edit;
+pub mod field;
 pub mod pose;
+pub mod ranges;
+mod sanitize;
 
+pub use document::{Document, GestureId};
+pub use edit::{MixPreset, PoseEdit};
+pub use field::PoseField;
 pub use pose::Pose;
