@@ -1,8 +1,9 @@
 //! What the window asks of the render thread, and what comes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
+    engine::render::RenderError,
     latent::statistics::LatentStatistics,
     model::{config::GeneratorConfig, layer::LayerInfo},
     session::Pose,
@@ -18,7 +19,7 @@ pub struct ModelSummary {
     /// Which opening this was.
     pub id: ModelId,
     /// Where it came from; `None` for the bundled model.
-    pub path: Option<std::path::PathBuf>,
+    pub path: Option<PathBuf>,
     /// Short name for the title and the status line.
     pub name: String,
     /// Lines that `stylescope info` prints of the same file.
@@ -89,7 +90,7 @@ pub struct Frame {
     /// The model it was rendered with.
     pub model: ModelId,
     /// The image, or why there is none.
-    pub image: Result<PresentedImage, Arc<crate::engine::render::RenderError>>,
+    pub image: Result<PresentedImage, Arc<RenderError>>,
     /// Times by stage.
     pub timings: Timings,
     /// Bytes that were mapped back from a GPU for this session's frames so far; stays 0 (`ui` shows it).
@@ -98,4 +99,113 @@ pub struct Frame {
     pub inspected: Option<LayerValues>,
     /// What is known of the spread of styles, once it was worked out.
     pub statistics: Option<Arc<LatentStatistics>>,
+}
+
+/// The wgpu device that draws the window. Where the compute device is a GPU, it has to be that device.
+#[derive(Debug, Clone)]
+pub struct DisplayDevice {
+    /// The logical device.
+    pub device: wgpu::Device,
+    /// Its queue.
+    pub queue: wgpu::Queue,
+    /// What it runs on.
+    pub info: wgpu::AdapterInfo,
+}
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A file.
+    Path(PathBuf),
+    /// The network that the program brings along.
+    Bundled,
+}
+
+/// Identifies one opening. A new opening cancels the one before, whose events are not told any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OpenTicket(pub u64);
+
+/// Where an image goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SaveTarget {
+    /// To this file, replacing what is there.
+    Path(PathBuf),
+    /// To the first free `{stem}{number:04}.png` of a folder, which is made if it is missing.
+    Numbered {
+        /// The folder.
+        dir: PathBuf,
+        /// What the name begins with.
+        stem: String,
+    },
+}
+
+/// An image to render at full resolution and to keep as a PNG that carries its pose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SaveImage {
+    /// What to render.
+    pub request: RenderRequest,
+    /// Where it goes.
+    pub target: SaveTarget,
+}
+
+/// What happened in the background since the window asked last.
+#[derive(Debug, Clone)]
+pub enum EngineEvent {
+    /// A file is being read.
+    OpenProgress {
+        /// Which opening.
+        ticket: OpenTicket,
+        /// Units done (bytes while a file is read).
+        done: u64,
+        /// Units in all; 0 while that is not known.
+        total: u64,
+    },
+    /// A model is ready: requests may name it from now on. The engine keeps the model before it until the first
+    /// frame of the new one.
+    Opened(Arc<ModelSummary>),
+    /// A model could not be opened; the one before goes on.
+    OpenFailed {
+        /// Which opening.
+        ticket: OpenTicket,
+        /// The file; `None` for the bundled model.
+        path: Option<PathBuf>,
+        /// The chain of causes in one line, and what to do.
+        message: String,
+    },
+    /// An opening was given up at the user's wish.
+    OpenCancelled {
+        /// Which opening.
+        ticket: OpenTicket,
+    },
+    /// An image was written.
+    Saved(PathBuf),
+    /// An image could not be written.
+    SaveFailed {
+        /// The file or folder that was asked for.
+        path: PathBuf,
+        /// The chain of causes in one line.
+        message: String,
+    },
+    /// The spread of the model's latents is known.
+    Statistics {
+        /// The model.
+        model: ModelId,
+        /// The numbers.
+        statistics: Arc<LatentStatistics>,
+    },
+    /// A worker panicked and was started again.
+    WorkerRestarted {
+        /// The worker's name.
+        worker: String,
+        /// What the panic said.
+        message: String,
+    },
+    /// The graphics device reported an error outside of any frame, or was lost. A lost device does not come back:
+    /// the program has to be started again.
+    DeviceError {
+        /// What the driver said.
+        message: String,
+        /// Whether the device is gone.
+        lost: bool,
+    },
 }
