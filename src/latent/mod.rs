@@ -1,3 +1,8 @@
 //! From seeds to `w`, `ws` and styles: interpolation, mixing, truncation, statistics.
 
+pub mod seed;
 pub mod statistics;
+pub mod ws;
+
+pub use statistics::LatentStatistics;
+pub use ws::{WsRecipe, compose_ws};

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::latent::WsRecipe;
+
 /// A place in the plane of seeds: `seed = round(x) + 100 * round(y)`; between seeds the four neighbours are
 /// blended bilinearly in W around `w_avg`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -37,6 +39,11 @@ impl Default for StyleMix {
 }
 
 impl StyleMix {
+    /// The amounts by `ws` index without the muted ones.
+    pub fn acting(&self) -> BTreeMap<usize, f32> {
+        self.amounts.iter().filter(|(ws, _)| !self.muted.contains(ws)).map(|(ws, amount)| (*ws, *amount)).collect()
+    }
+
     /// The amount that acts on `ws` index `i`: 0 where it is muted.
     pub fn amount(&self, i: usize) -> f32 {
         if self.muted.contains(&i) { 0.0 } else { self.amounts.get(&i).copied().unwrap_or(0.0) }
@@ -121,6 +128,20 @@ pub struct Pose {
 }
 
 impl Pose {
+    /// What [`crate::latent::compose_ws`] needs of this pose. `mix_amounts` is [`StyleMix::acting`] of the same pose: muted
+    /// amounts are left out of it, so it cannot be borrowed from the pose itself.
+    pub fn ws_recipe<'a>(&'a self, mix_amounts: &'a BTreeMap<usize, f32>) -> WsRecipe<'a> {
+        WsRecipe {
+            position: (self.seed.x, self.seed.y),
+            mix_seed: self.mix.seed,
+            mix_amounts,
+            psi: self.truncation.psi,
+            cutoff: self.truncation.cutoff,
+            layer_psi: &self.layer_psi,
+            offsets: &self.w_offsets,
+        }
+    }
+
     /// The same latent, class and second seed without any edit: what "compare" shows.
     pub fn unedited(&self) -> Self {
         Self {
@@ -129,5 +150,23 @@ impl Pose {
             mix: StyleMix { seed: self.mix.seed, ..Default::default() },
             ..Default::default()
         }
+    }
+}
+
+impl SeedPosition {
+    /// The nearest whole position, as "snap" does it.
+    pub fn snapped(self) -> Self {
+        Self { x: self.x.round(), y: self.y.round() }
+    }
+
+    /// The seed at the nearest whole position.
+    pub fn nearest_seed(self) -> u32 {
+        crate::latent::seed::nearest_seed(self.x, self.y)
+    }
+
+    /// The position of a seed, with x in 0..100.
+    pub fn of_seed(seed: u32) -> Self {
+        let (x, y) = crate::latent::seed::position_of(seed);
+        Self { x, y }
     }
 }
