@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     engine::render::RenderError,
+    gpu::ring::PresentedImage,
     latent::statistics::LatentStatistics,
     model::{config::GeneratorConfig, layer::LayerInfo},
     session::Pose,
@@ -71,15 +72,6 @@ pub struct LayerValues {
     pub style: Vec<f32>,
     /// The `w` that drives it.
     pub w: Vec<f32>,
-}
-
-/// A texture with an image in it, ready to be shown.
-#[derive(Debug, Clone)]
-pub struct PresentedImage {
-    /// `Rgba8Unorm`; the render thread does not write to it while this frame is the newest or the one before.
-    pub texture: wgpu::Texture,
-    /// Width and height in pixels.
-    pub size: [u32; 2],
 }
 
 /// A finished request.
