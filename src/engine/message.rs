@@ -4,11 +4,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     engine::render::RenderError,
-    gpu::ring::PresentedImage,
     latent::statistics::LatentStatistics,
     model::{config::GeneratorConfig, layer::LayerInfo},
     session::Pose,
 };
+
+pub use crate::gpu::ring::PresentedImage;
 
 /// Identifies an opened model; a new one for every opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

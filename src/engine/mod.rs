@@ -6,9 +6,7 @@ pub mod render;
 
 pub use handle::Engine;
 pub use message::{
-    DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, RenderRequest,
-    SaveImage, SaveTarget, Stamp, Timings,
+    DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, PresentedImage,
+    RenderRequest, SaveImage, SaveTarget, Stamp, Timings,
 };
 pub use render::RenderError;
-
-pub use crate::gpu::ring::PresentedImage;
