@@ -268,6 +268,13 @@ impl GeneratorConfig {
             self.mapping().num_layers.to_string(),
             "it must be between 1 and 64",
         )?;
+        let lr_multiplier = self.mapping().lr_multiplier;
+        check(
+            lr_multiplier.is_finite() && lr_multiplier > 0.0,
+            "mapping.lr_multiplier",
+            lr_multiplier.to_string(),
+            "it must be positive",
+        )?;
         for r in resolutions(resolution) {
             width("channels", self.channels().at(r))?;
         }
@@ -277,6 +284,20 @@ impl GeneratorConfig {
                 "resample_filter",
                 format!("{:?}", c.resample_filter),
                 "it must have 1 to 16 taps whose sum is not zero",
+            )?;
+            check(
+                c.conv_clamp.is_none_or(|limit| limit.is_finite() && limit > 0.0),
+                "conv_clamp",
+                format!("{:?}", c.conv_clamp),
+                "it must be positive",
+            )?;
+        }
+        if let Self::StyleGan1(c) = self {
+            check(
+                (0.0..=8.0).contains(&c.lod),
+                "lod",
+                c.lod.to_string(),
+                "it must be between 0 (full resolution) and 8",
             )?;
         }
         Ok(())

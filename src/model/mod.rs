@@ -1,5 +1,18 @@
 //! The networks: configuration, weights by name, and the generator that the rest of the program uses.
 
 pub mod config;
+pub mod error;
+pub mod generator;
 pub mod layer;
+pub mod noise;
 pub mod state_dict;
+
+mod linear;
+mod mapping;
+mod stylegan1;
+mod stylegan2;
+mod weights;
+
+pub use error::ModelError;
+pub use generator::{BlockState, Generator, Placement, Styles};
+pub use noise::{Noise, NoiseInput};

@@ -34,6 +34,16 @@ pub enum StateDictError {
         /// Shape by the configuration.
         expected: Vec<usize>,
     },
+    /// A weight has more or fewer values than its shape says.
+    #[error("the weight {name} has {found} values for the shape {expected:?}")]
+    Length {
+        /// Official name.
+        name: String,
+        /// Number of values.
+        found: usize,
+        /// Shape by the configuration.
+        expected: Vec<usize>,
+    },
 }
 
 impl HostTensor {
@@ -60,6 +70,18 @@ impl StateDict {
             });
         }
         Ok(tensor)
+    }
+
+    /// Takes the values under `name` out, if their shape is `expected`.
+    ///
+    /// # Errors
+    /// As [`StateDict::get`]; a wrong array stays where it is.
+    pub fn take(&mut self, name: &str, expected: &[usize]) -> Result<Vec<f32>, StateDictError> {
+        let found = self.get(name, expected)?.data.len();
+        if found != expected.iter().product::<usize>() {
+            return Err(StateDictError::Length { name: name.to_owned(), found, expected: expected.to_vec() });
+        }
+        Ok(self.0.remove(name).map(|tensor| tensor.data).unwrap_or_default())
     }
 
     /// Total number of values.
