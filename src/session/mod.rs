@@ -3,11 +3,14 @@
 pub mod document;
 pub mod edit;
 pub mod field;
+pub mod png;
 pub mod pose;
 pub mod ranges;
+pub mod record;
 mod sanitize;
 
 pub use document::{Document, GestureId};
 pub use edit::{MixPreset, PoseEdit};
 pub use field::PoseField;
 pub use pose::Pose;
+pub use record::PoseRecord;
