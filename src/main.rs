@@ -1,3 +1,5 @@
 //! The binary: parse, run, print the error chain, exit code.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    stylescope::ui::run(std::env::args_os().nth(1).map(Into::into), Default::default())
+}

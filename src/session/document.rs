@@ -88,6 +88,27 @@ impl Document {
         true
     }
 
+    /// Remembers the pose as it is as a step of its own, for what moves by itself from here on (see [`Document::drift`]).
+    pub fn mark(&mut self, label: &str) {
+        self.redo.clear();
+        self.merge = None;
+        self.undo.push_back(Step { label: label.to_owned(), pose: self.pose.clone() });
+        self.forget_the_oldest();
+    }
+
+    /// Applies `edit` without a step: an animation moves in every frame, and nobody wants to undo frames. A gesture
+    /// under way stays one step.
+    pub fn drift(&mut self, edit: &PoseEdit) -> bool {
+        let mut pose = self.pose.clone();
+        edit.apply(&mut pose);
+        let changed = pose != self.pose;
+        if changed {
+            self.pose = pose;
+            self.revision += 1;
+        }
+        changed
+    }
+
     /// Ends the current gesture: the next edit is a step of its own.
     pub fn break_gesture(&mut self) {
         self.merge = None;
@@ -216,6 +237,22 @@ mod tests {
                 _ => PoseEdit::ResetAll,
             }
         }
+    }
+
+    #[test]
+    fn an_animation_is_one_step_whatever_is_dragged_meanwhile() {
+        let mut document = Document::default();
+        document.mark("Animate");
+        let drag = Some(GestureId(7));
+        for x in 1..=10 {
+            document.drift(&PoseEdit::Seed(SeedPosition { x: x.into(), y: 0.0 }));
+            document.edit(&PoseEdit::Psi(1.0 - x as f32 / 20.0), drag);
+        }
+        assert_eq!((document.pose().seed.x, document.pose().truncation.psi), (10.0, 0.5));
+        assert_eq!(document.undo().as_deref(), Some("Change psi"));
+        assert_eq!(document.undo().as_deref(), Some("Animate"));
+        assert_eq!(*document.pose(), Pose::default());
+        assert!(!document.can_undo());
     }
 
     #[test]

@@ -1,10 +1,26 @@
 //! The window: panels read the state and send commands, one place applies them.
 
 pub mod animation;
+pub mod app;
+mod apply;
+pub mod background;
+pub mod canvas;
 pub mod command;
+mod dialog;
+mod events;
+mod fuzzy;
+mod keyboard;
+mod menu;
+mod overlay;
+mod palette;
 pub mod performance;
 pub mod picture;
+mod run;
 pub mod state;
+mod status;
 pub mod theme;
 pub mod toast;
+mod typed_path;
 pub mod zoom;
+
+pub use run::run;

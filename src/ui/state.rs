@@ -1,6 +1,8 @@
 //! What the window shows. Panels read it; only `App::logic` changes it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+
+use egui::ThemePreference;
 
 use super::{
     animation::Animation,
@@ -10,6 +12,7 @@ use super::{
     zoom::{CanvasView, Measured},
 };
 use crate::{
+    base::paths,
     engine::message::{LayerValues, ModelSummary},
     latent::statistics::LatentStatistics,
     model::layer::LayerInfo,
@@ -40,6 +43,18 @@ pub struct AppState {
     pub selected_layer: usize,
     /// Files that were opened, newest first.
     pub recent: Vec<PathBuf>,
+    /// The colours.
+    pub theme: ThemePreference,
+    /// Factor on text and controls.
+    pub ui_scale: f32,
+    /// Whether the panel on the left is shown.
+    pub left_panel: bool,
+    /// Whether the panel on the right is shown.
+    pub right_panel: bool,
+    /// Where the last image was saved.
+    pub capture_dir: Option<PathBuf>,
+    /// Whether an image is on its way.
+    pub pending: bool,
     /// Where the network runs.
     pub device: DeviceLine,
     /// Times of the last frames.
@@ -54,8 +69,8 @@ pub struct AppState {
     pub dialog: Option<Dialog>,
     /// The question that the system's file dialog is asking.
     pub asking: Option<FileQuestion>,
-    /// Images that are being saved.
-    pub saving: usize,
+    /// The poses of the images that are being saved, in their order.
+    pub saving: VecDeque<Pose>,
     /// The last saved image.
     pub saved: Option<SavedImage>,
 }
@@ -94,10 +109,23 @@ pub struct Opening {
 /// A failure with its whole chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorOverImage {
+    /// What failed.
+    pub source: ErrorSource,
     /// What did not work, in a few words.
     pub title: String,
     /// Why, and what can be done.
     pub text: String,
+}
+
+/// What failed, which decides when the failure is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorSource {
+    /// Opening a file: over when another opens, or when the user has read it.
+    Open,
+    /// Rendering: over with the next image.
+    Render,
+    /// The graphics device: over when the program is started again.
+    Device,
 }
 
 /// An image that lies on the disk.
@@ -110,7 +138,7 @@ pub struct SavedImage {
 }
 
 /// Windows over the window; at most one, and none asks a question that would lose work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialog {
     /// A path to open, typed.
     OpenTyped,
@@ -141,6 +169,12 @@ impl AppState {
             animation: Animation::default(),
             selected_layer: 0,
             recent: Vec::new(),
+            theme: ThemePreference::Dark,
+            ui_scale: 1.0,
+            left_panel: true,
+            right_panel: true,
+            capture_dir: None,
+            pending: false,
             device,
             performance: Performance::default(),
             opening: None,
@@ -148,7 +182,7 @@ impl AppState {
             toasts: Toasts::default(),
             dialog: None,
             asking: None,
-            saving: 0,
+            saving: VecDeque::new(),
             saved: None,
         }
     }
@@ -191,6 +225,26 @@ impl AppState {
     /// The layers that the `w` with this index drives.
     pub fn layers_of_ws(&self, ws: usize) -> impl Iterator<Item = (usize, &LayerInfo)> {
         self.layers().iter().enumerate().filter(move |(_, layer)| layer.ws_index == ws)
+    }
+
+    /// Where images are saved until the user chooses another folder.
+    pub fn capture_folder(&self) -> PathBuf {
+        self.capture_dir.clone().unwrap_or_else(paths::pictures_dir)
+    }
+
+    /// What saved images begin with: the model's name, in letters that every file system takes.
+    pub fn image_stem(&self) -> String {
+        let name = self.model.as_ref().map_or("image", |model| model.name.as_str());
+        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
+        let stem: String = name.chars().take(64).map(safe).collect();
+        if stem.is_empty() { "image-".to_owned() } else { format!("{stem}-") }
+    }
+
+    /// The name that is proposed for the image on the screen.
+    pub fn image_name(&self) -> String {
+        let seed = self.pose().seed;
+        format!("{}seed{:.0}.png", self.image_stem(), seed.x.round() + 100.0 * seed.y.round())
     }
 
     /// Whether the pose on the screen lies on the disk.

@@ -28,6 +28,10 @@ pub const PANEL_WIDTH: f32 = 320.0;
 pub const PANEL_MIN_WIDTH: f32 = 240.0;
 /// Widest side panel.
 pub const PANEL_MAX_WIDTH: f32 = 560.0;
+/// Width of a menu.
+pub const MENU_WIDTH: f32 = 230.0;
+/// Height of the list of the command palette.
+pub const PALETTE_HEIGHT: f32 = 320.0;
 /// Width of a dialog.
 pub const DIALOG_WIDTH: f32 = 520.0;
 /// Side of a square of the checkerboard behind transparent images.
@@ -171,6 +175,8 @@ fn apply(style: &mut Style, palette: &Palette, base: Visuals) {
     .into();
     style.drag_value_text_style = TextStyle::Monospace;
     style.animation_time = 0.1;
+    // Otherwise Ctrl+C would copy a selected label in place of the pose; texts worth copying opt in.
+    style.interaction.selectable_labels = false;
 
     let spacing = &mut style.spacing;
     spacing.item_spacing = vec2(GAP, UNIT);

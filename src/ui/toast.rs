@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, vec2};
+use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Role, Stroke, WidgetInfo, vec2};
 
 use super::{
     command::{Command, CommandSender},
@@ -86,7 +86,7 @@ impl Toasts {
 pub fn toasts_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender) {
     let mut offset = vec2(-theme::SECTION_GAP, -(theme::ROW_HEIGHT + theme::SECTION_GAP));
     for toast in state.toasts.shown().iter().rev() {
-        let area = Area::new(Id::new(("toast", toast.id)))
+        let area = Area::new(Id::unique(("toast", toast.id)))
             .order(Order::Foreground)
             .anchor(Align2::RIGHT_BOTTOM, offset)
             .show(ctx, |ui| toast_ui(ui, toast, commands));
@@ -117,21 +117,11 @@ fn toast_ui(ui: &mut egui::Ui, toast: &Toast, commands: &CommandSender) {
                 ui.add_space(2.0);
                 ui.add(egui::Label::new(RichText::new(&toast.text).color(palette.text)).wrap());
             });
-            if ui.small_button("\u{d7}").on_hover_text("Dismiss").labelled_close().clicked() {
+            let close = ui.small_button("\u{d7}").on_hover_text("Dismiss");
+            close.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Dismiss message"));
+            if close.clicked() {
                 commands.send(Command::DismissToast(toast.id));
             }
         });
     });
-}
-
-/// Gives a button with a mere mark a name that a screen reader can say.
-trait Labelled {
-    fn labelled_close(self) -> Self;
-}
-
-impl Labelled for egui::Response {
-    fn labelled_close(self) -> Self {
-        self.widget_info(|| egui::WidgetInfo::labeled(egui::WidgetType::Button, true, "Dismiss message"));
-        self
-    }
 }

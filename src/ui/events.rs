@@ -1,0 +1,191 @@
+//! What happened in the background, taken over into the state.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    app::App,
+    background::{Answer, chain},
+    command::Command,
+    state::{Dialog, ErrorOverImage, ErrorSource, FileQuestion, SavedImage},
+    toast::ToastKind,
+    typed_path::with_png,
+};
+use crate::{
+    engine::{EngineEvent, Frame, ModelSummary},
+    session::{PoseEdit, PoseRecord},
+};
+
+/// Files that are remembered.
+const RECENT: usize = 12;
+/// A file dialog that closes sooner without an answer never opened: nobody gives up that fast.
+const NEVER_OPENED: Duration = Duration::from_millis(600);
+
+impl App {
+    /// Takes over everything that happened since the last frame.
+    pub(super) fn drain(&mut self) {
+        let events = self.engine.as_ref().map(|engine| engine.poll_events()).unwrap_or_default();
+        for event in events {
+            self.on_event(event);
+        }
+        for answer in self.background.poll() {
+            self.on_answer(answer);
+        }
+        if let Some(frame) = self.engine.as_ref().and_then(|engine| engine.take_frame()) {
+            self.on_frame(frame);
+        }
+    }
+
+    fn on_event(&mut self, event: EngineEvent) {
+        match event {
+            EngineEvent::OpenProgress { ticket, done, total } => {
+                if let (Some(opening), true) = (&mut self.state.opening, self.ticket == Some(ticket)) {
+                    (opening.done, opening.total) = (done, total);
+                }
+            }
+            EngineEvent::Opened(summary) => self.on_opened(summary),
+            EngineEvent::OpenFailed { ticket, path, message } if self.ticket == Some(ticket) => {
+                let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+                let name = name.unwrap_or("The bundled model".into());
+                self.end_opening();
+                self.fail(ErrorSource::Open, &format!("{name} could not be opened"), message);
+            }
+            EngineEvent::OpenCancelled { ticket } if self.ticket == Some(ticket) => self.end_opening(),
+            EngineEvent::OpenFailed { .. } | EngineEvent::OpenCancelled { .. } => {}
+            EngineEvent::Saved(path) => self.on_saved(path),
+            EngineEvent::SaveFailed { path, message } => {
+                self.state.saving.pop_front();
+                let text = format!("{} could not be saved: {message}", path.display());
+                self.state.toasts.push(ToastKind::Error, text);
+            }
+            EngineEvent::Statistics { model, statistics } => {
+                if self.state.model.as_ref().is_some_and(|open| open.id == model) {
+                    self.state.statistics = Some(statistics);
+                }
+            }
+            EngineEvent::WorkerRestarted { worker, message } => {
+                let text = format!("The {worker} thread failed and was started again: {message}");
+                self.state.toasts.push(ToastKind::Error, text);
+            }
+            EngineEvent::DeviceError { message, lost: true } => {
+                let text = format!("{message}\n\nStart the program again, or with --device cpu if this comes back.");
+                self.fail(ErrorSource::Device, "The graphics device was lost", text);
+            }
+            EngineEvent::DeviceError { message, lost: false } => {
+                self.state.toasts.push(ToastKind::Error, format!("The graphics device reports: {message}"));
+            }
+        }
+    }
+
+    fn on_opened(&mut self, summary: Arc<ModelSummary>) {
+        self.end_opening();
+        let state = &mut self.state;
+        state.error = None;
+        state.inspected = None;
+        state.statistics = None;
+        if let Some(path) = &summary.path {
+            state.recent.retain(|known| known != path);
+            state.recent.insert(0, path.clone());
+            state.recent.truncate(RECENT);
+        }
+        // Edits of layers and channels mean nothing in another network; in a snapshot of the same one they do.
+        let same = state.model.as_ref().is_none_or(|before| before.layers == summary.layers);
+        state.model = Some(summary);
+        if !same {
+            state.document.edit(&PoseEdit::ResetAll, None);
+            state.document.edit(&PoseEdit::Class(0), None);
+            state.selected_layer = 0;
+            state.canvas = Default::default();
+        }
+    }
+
+    fn end_opening(&mut self) {
+        self.ticket = None;
+        self.state.opening = None;
+    }
+
+    fn on_frame(&mut self, frame: Frame) {
+        let state = &mut self.state;
+        self.shown_stamp = self.shown_stamp.max(frame.stamp);
+        if state.model.as_ref().is_none_or(|model| model.id != frame.model) {
+            return;
+        }
+        state.performance.bytes_read_back = frame.bytes_read_back;
+        match frame.image {
+            Ok(image) => {
+                state.picture.show(&image, &self.render_state);
+                state.performance.push(Instant::now(), frame.timings);
+                state.inspected = frame.inspected;
+                if let Some(statistics) = frame.statistics {
+                    state.statistics = Some(statistics);
+                }
+                if state.error.as_ref().is_some_and(|error| error.source == ErrorSource::Render) {
+                    state.error = None;
+                }
+            }
+            Err(error) => {
+                let text = chain(&*error);
+                self.fail(ErrorSource::Render, "The image could not be rendered", text);
+            }
+        }
+    }
+
+    fn on_saved(&mut self, path: PathBuf) {
+        let pose = self.state.saving.pop_front().unwrap_or_else(|| self.state.pose().clone());
+        self.state.toasts.push(ToastKind::Success, format!("Saved {}", path.display()));
+        self.state.saved = Some(SavedImage { path, pose });
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Chosen { question, path: Some(path), .. } => {
+                self.state.asking = None;
+                self.commands.send(match question {
+                    FileQuestion::Open => Command::OpenPath(path),
+                    FileQuestion::Save => Command::SaveImageTo(with_png(path)),
+                });
+            }
+            Answer::Chosen { question, path: None, after } => {
+                self.state.asking = None;
+                if after < NEVER_OPENED {
+                    self.state.dialog = Some(match question {
+                        FileQuestion::Open => Dialog::OpenTyped,
+                        FileQuestion::Save => Dialog::SaveTyped,
+                    });
+                }
+            }
+            Answer::Pose { path, record } => match record {
+                Ok(record) => self.restore(*record),
+                Err(message) => {
+                    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                    self.fail(ErrorSource::Open, &format!("{name} holds no pose"), message);
+                }
+            },
+        }
+    }
+
+    /// Takes over the pose of a saved picture.
+    fn restore(&mut self, record: PoseRecord) {
+        self.state.document.edit(&PoseEdit::Replace(Box::new(record.pose)), None);
+        self.state.error = None;
+        let toasts = &mut self.state.toasts;
+        match &self.state.model {
+            None => toasts.push(ToastKind::Info, format!("Pose restored. Now open its model, {}", record.model_name)),
+            Some(model) if model.name != record.model_name => {
+                let text = format!("The picture was made with {}; its pose looks different here", record.model_name);
+                toasts.push(ToastKind::Info, text);
+            }
+            Some(_) => toasts.push(ToastKind::Success, "Pose restored"),
+        }
+    }
+
+    /// A failure stands over the image, and as a message for those who look elsewhere.
+    fn fail(&mut self, source: ErrorSource, title: &str, text: String) {
+        log::error!("{title}: {text}");
+        self.state.toasts.push(ToastKind::Error, title);
+        self.state.error = Some(ErrorOverImage { source, title: title.to_owned(), text });
+    }
+}

@@ -1,0 +1,207 @@
+//! What lies over the image: the tools in the corner, what is going on, failures, and the words of an empty canvas.
+
+use egui::{
+    Align, Align2, Area, Button, Frame, Id, Label, Layout, Margin, Order, Pos2, ProgressBar, Rect, RichText,
+    ScrollArea, Stroke, Ui, vec2,
+};
+
+use super::{
+    command::{Command, CommandSender},
+    state::{AppState, ErrorOverImage, Opening},
+    theme::{self, Palette},
+    zoom::{Measured, Zoom},
+};
+
+/// Draws everything that lies over the canvas.
+pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measured, commands: &CommandSender) {
+    let inner = canvas.shrink(theme::SECTION_GAP);
+    match &state.error {
+        Some(error) => error_ui(ui, inner, error, commands),
+        None if state.picture.get().is_none() && state.opening.is_none() => empty_ui(ui, canvas, state, commands),
+        None => {}
+    }
+    if state.picture.get().is_some() {
+        let at = inner.right_bottom();
+        floating(ui, "canvas tools", at, Align2::RIGHT_BOTTOM, |ui| tools_ui(ui, state, measured, commands));
+    }
+    if let Some(opening) = &state.opening {
+        let empty = state.picture.get().is_none();
+        let at = if empty { inner.center() } else { inner.center_bottom() - vec2(0.0, 48.0) };
+        floating(ui, "opening", at, Align2::CENTER_CENTER, |ui| opening_ui(ui, opening, commands));
+    }
+    if state.comparing {
+        floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, |ui| comparing_ui(ui));
+    } else if let Some(notice) = state.model.as_ref().and_then(|model| model.notice.as_ref()) {
+        floating(ui, "notice", inner.left_top(), Align2::LEFT_TOP, |ui| {
+            ui.set_max_width(inner.width() - 40.0);
+            ui.add(Label::new(RichText::new(notice).small().color(Palette::of(ui.visuals()).warning)).wrap());
+        });
+    }
+}
+
+/// A small box over the canvas that sits at `at` by its `pivot`.
+fn floating(ui: &Ui, name: &str, at: Pos2, pivot: Align2, contents: impl FnOnce(&mut Ui)) {
+    let palette = Palette::of(ui.visuals());
+    let frame =
+        Frame::new().fill(palette.veil).corner_radius(theme::WINDOW_RADIUS).inner_margin(Margin::symmetric(8, 5));
+    Area::new(Id::unique(name))
+        .order(Order::Middle)
+        .movable(false)
+        .pivot(pivot)
+        .fixed_pos(at)
+        .show(ui.ctx(), |ui| frame.show(ui, contents));
+}
+
+fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, commands: &CommandSender) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::UNIT;
+        let compare = ui.add(Button::selectable(state.comparing, "Compare"));
+        let held = compare.is_pointer_button_down_on();
+        let compare = compare.on_hover_text(hint(ui, &Command::Compare(true)));
+        // The button compares while it is held; letting go anywhere ends it.
+        if held && !state.comparing {
+            commands.send(Command::Compare(true));
+        } else if compare.drag_stopped() || compare.clicked() || (state.comparing && released_here(ui, &compare)) {
+            commands.send(Command::Compare(false));
+        }
+        ui.separator();
+        zoom_button(ui, "Fit", state.canvas.zoom == Zoom::Fit, Command::Zoom(Zoom::Fit), commands);
+        zoom_button(ui, "Whole", state.canvas.zoom == Zoom::FitWhole, Command::Zoom(Zoom::FitWhole), commands);
+        zoom_button(ui, "1:1", state.canvas.zoom == Zoom::ACTUAL, Command::Zoom(Zoom::ACTUAL), commands);
+        let scale = RichText::new(scale_text(measured.scale)).font(theme::small_figures());
+        ui.allocate_ui_with_layout(vec2(48.0, theme::ROW_HEIGHT), Layout::right_to_left(Align::Center), |ui| {
+            ui.label(scale).on_hover_text("Screen pixels per image pixel");
+        });
+    });
+}
+
+/// Whether the button press that began on this widget has just ended.
+fn released_here(ui: &Ui, response: &egui::Response) -> bool {
+    ui.input(|input| input.pointer.primary_released()) && response.contains_pointer()
+}
+
+fn zoom_button(ui: &mut Ui, text: &str, on: bool, command: Command, commands: &CommandSender) {
+    if ui.add(Button::selectable(on, text)).on_hover_text(hint(ui, &command)).clicked() {
+        commands.send(command);
+    }
+}
+
+/// Tooltip with the shortcut behind it.
+fn hint(ui: &Ui, command: &Command) -> String {
+    let words = if command.tooltip().is_empty() { command.label() } else { command.tooltip().to_owned() };
+    match command.shortcuts().first() {
+        Some(shortcut) => format!("{words} ({})", ui.ctx().format_shortcut(shortcut)),
+        None => words,
+    }
+}
+
+fn scale_text(scale: f32) -> String {
+    if (scale - scale.round()).abs() < 0.005 && scale >= 1.0 {
+        format!("\u{d7}{scale:.0}")
+    } else if scale >= 10.0 {
+        format!("\u{d7}{scale:.1}")
+    } else {
+        format!("\u{d7}{scale:.2}")
+    }
+}
+
+fn comparing_ui(ui: &mut Ui) {
+    let palette = Palette::of(ui.visuals());
+    ui.label(RichText::new("Unedited pose").small().color(palette.accent));
+}
+
+fn opening_ui(ui: &mut Ui, opening: &Opening, commands: &CommandSender) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        ui.add(Label::new(format!("Opening {}", opening.name)).truncate());
+        if opening.total > 0 {
+            let part = opening.done as f32 / opening.total as f32;
+            let bar = ProgressBar::new(part).desired_width(140.0).text(format!("{:>3.0} %", 100.0 * part));
+            ui.add(bar);
+        }
+        if ui.button("Cancel").on_hover_text(Command::CancelOpen.label()).clicked() {
+            commands.send(Command::CancelOpen);
+        }
+    });
+}
+
+fn error_ui(ui: &Ui, inner: Rect, error: &ErrorOverImage, commands: &CommandSender) {
+    let palette = Palette::of(ui.visuals());
+    let width = (inner.width() - 40.0).clamp(120.0, theme::DIALOG_WIDTH);
+    let frame = Frame::new()
+        .fill(palette.raised)
+        .stroke(Stroke::new(1.0, palette.error))
+        .corner_radius(theme::WINDOW_RADIUS)
+        .shadow(ui.visuals().popup_shadow)
+        .inner_margin(Margin::same(16));
+    Area::new(Id::unique("error over the image"))
+        .order(Order::Middle)
+        .movable(false)
+        .pivot(Align2::CENTER_CENTER)
+        .fixed_pos(inner.center())
+        .show(ui.ctx(), |ui| {
+            frame.show(ui, |ui| {
+                ui.set_width(width);
+                ui.label(RichText::new(&error.title).heading().color(palette.error));
+                ui.add_space(theme::UNIT);
+                ScrollArea::vertical().max_height(0.5 * inner.height()).show(ui, |ui| {
+                    ui.add(Label::new(&error.text).wrap().selectable(true));
+                });
+                ui.add_space(theme::SECTION_GAP);
+                ui.horizontal(|ui| {
+                    if ui.button("Open another\u{2026}").clicked() {
+                        commands.send(Command::Open);
+                    }
+                    if ui.button("Dismiss").clicked() {
+                        commands.send(Command::DismissError);
+                    }
+                });
+            });
+        });
+}
+
+/// Nothing is open: says what to do.
+fn empty_ui(ui: &mut Ui, canvas: Rect, state: &AppState, commands: &CommandSender) {
+    let palette = Palette::of(ui.visuals());
+    let width = (canvas.width() - 2.0 * theme::SECTION_GAP).min(theme::DIALOG_WIDTH);
+    let middle = Rect::from_center_size(canvas.center(), vec2(width, 220.0_f32.min(canvas.height())));
+    let builder = egui::UiBuilder::new().max_rect(middle).layout(Layout::top_down(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.label(
+            RichText::new("Drop a model here, or try the bundled one").size(theme::TITLE_SIZE).color(palette.strong),
+        );
+        ui.label(RichText::new("StyleGAN2 or StyleGAN, as .pkl, .pt or .safetensors").color(palette.weak));
+        ui.label(RichText::new("A PNG that was saved here brings its pose back").color(palette.weak));
+        ui.add_space(theme::SECTION_GAP);
+        let buttons = [("Open\u{2026}", Command::Open), ("Try the bundled model", Command::OpenBundled)];
+        ui.horizontal(|ui| {
+            ui.add_space(0.5 * (width - 250.0).max(0.0));
+            for (text, command) in buttons {
+                let button = Button::new(text).min_size(vec2(0.0, 30.0));
+                if ui.add(button).on_hover_text(hint(ui, &command)).clicked() {
+                    commands.send(command);
+                }
+            }
+        });
+        ui.add_space(theme::SECTION_GAP);
+        for path in state.recent.iter().take(4) {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            if ui.link(name).on_hover_text(path.display().to_string()).clicked() {
+                commands.send(Command::OpenPath(path.clone()));
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scale_text;
+
+    #[test]
+    fn scales_are_short() {
+        assert_eq!(scale_text(1.0), "\u{d7}1");
+        assert_eq!(scale_text(10.0), "\u{d7}10");
+        assert_eq!(scale_text(0.652_34), "\u{d7}0.65");
+        assert_eq!(scale_text(10.4375), "\u{d7}10.4");
+    }
+}

@@ -1,0 +1,94 @@
+//! The line at the bottom: what is shown, where it is computed, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use egui::{Label, RichText, Sense, Ui, vec2};
+
+use super::{state::AppState, theme};
+
+/// Draws the status line. Changing figures keep their width.
+pub fn status_ui(ui: &mut Ui, state: &AppState) {
+    let palette = theme::Palette::of(ui.visuals());
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::SECTION_GAP;
+        let colour = if state.error.is_some() {
+            palette.error
+        } else if state.pending {
+            palette.accent
+        } else {
+            palette.weak
+        };
+        let (dot, _) = ui.allocate_exact_size(vec2(8.0, theme::ROW_HEIGHT), Sense::hover());
+        ui.painter().circle_filled(dot.center(), 3.5, colour);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = theme::SECTION_GAP;
+            saved_ui(ui, state, palette);
+            times_ui(ui, state);
+            ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+                ui.add(Label::new(RichText::new(model_text(state)).small().color(palette.text)).truncate());
+            });
+        });
+    });
+}
+
+fn model_text(state: &AppState) -> String {
+    let device = format!("{} ({})", state.device.name, state.device.kind);
+    let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
+    let config = &model.config;
+    let side = config.resolution();
+    format!("{} \u{b7} {side}\u{d7}{side} \u{b7} {} \u{b7} {device}", model.name, config.family_name())
+}
+
+fn times_ui(ui: &mut Ui, state: &AppState) {
+    let small = |text: String| RichText::new(text).font(theme::small_figures()).weak();
+    let Some(last) = state.performance.last() else { return };
+    let fps = state.performance.fps(Instant::now());
+    let fps = if fps > 0.0 { format!("{fps:>5.1} fps") } else { "  idle   ".to_owned() };
+    ui.label(small(fps)).on_hover_text("Images a second, while the pose changes");
+    let times = format!(
+        "map{} affine{} synth{} present{} = {} ms",
+        milliseconds(last.map),
+        milliseconds(last.affine),
+        milliseconds(last.synthesis),
+        milliseconds(last.present),
+        milliseconds(last.total),
+    );
+    // On a narrow window the sum is what matters.
+    let text = if ui.available_width() > 560.0 { times } else { format!("{} ms", milliseconds(last.total)) };
+    ui.label(small(text)).on_hover_text(
+        "Time of the last image by stage: seeds to w, w to styles, styles to the image, image to the screen.\n\
+         On a GPU the synthesis figure is the time to record and submit.",
+    );
+}
+
+fn milliseconds(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1e3;
+    if ms < 99.95 { format!("{ms:>5.1}") } else { format!("{ms:>5.0}") }
+}
+
+fn saved_ui(ui: &mut Ui, state: &AppState, palette: theme::Palette) {
+    let (text, colour) = if !state.saving.is_empty() {
+        ("saving", palette.accent)
+    } else if state.is_saved() {
+        ("saved", palette.success)
+    } else {
+        ("not saved", palette.weak)
+    };
+    let hover = match &state.saved {
+        Some(saved) => format!("Last saved: {}", saved.path.display()),
+        None => "The image on the screen has not been saved".to_owned(),
+    };
+    ui.label(RichText::new(format!("{text:>9}")).font(theme::small_figures()).color(colour)).on_hover_text(hover);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_keep_their_width() {
+        for ms in [0.04, 1.0, 12.34, 99.94, 99.96, 1234.0] {
+            assert_eq!(milliseconds(Duration::from_secs_f64(ms / 1e3)).len(), 5, "{ms}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A path, typed: for when the system has no file dialog to offer.
+
+use std::path::{Path, PathBuf};
+
+use egui::{Id, Key, Modifiers, RichText, Role, TextEdit, Ui, WidgetInfo};
+
+use super::{
+    command::{Command, CommandSender},
+    state::{AppState, Dialog},
+    theme,
+};
+
+/// Draws the dialog's contents. What was typed belongs to the view and stays until the program ends.
+pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &CommandSender) {
+    let saves = dialog == Dialog::SaveTyped;
+    let id = Id::unique(("typed path", dialog));
+    let first = ui.data(|data| data.get_temp::<String>(id));
+    let mut text = first.unwrap_or_else(|| proposal(saves, state));
+
+    ui.heading(if saves { "Save image" } else { "Open" });
+    let words = if saves {
+        "Where the PNG goes; it carries the whole pose."
+    } else {
+        "A model (.pkl, .pt, .safetensors), or a PNG saved here."
+    };
+    ui.weak(words);
+    ui.add_space(theme::UNIT);
+    let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
+    let field = TextEdit::singleline(&mut text).font(egui::TextStyle::Monospace).desired_width(f32::INFINITY);
+    let field = ui.add(field);
+    field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Path"));
+    field.request_focus();
+
+    let path = expanded(&text);
+    let problem = problem(&path, saves);
+    let palette = theme::Palette::of(ui.visuals());
+    let hint = if text.trim().is_empty() { None } else { problem };
+    ui.label(RichText::new(hint.unwrap_or(" ")).small().color(palette.warning));
+    ui.horizontal(|ui| {
+        let act = ui.add_enabled(problem.is_none(), egui::Button::new(if saves { "Save" } else { "Open" })).clicked();
+        if ui.button("Cancel").clicked() {
+            commands.send(Command::CloseDialog);
+        }
+        if (act || enter) && problem.is_none() {
+            commands.send(Command::CloseDialog);
+            commands.send(if saves { Command::SaveImageTo(with_png(path)) } else { Command::OpenPath(path) });
+        }
+    });
+    ui.data_mut(|data| data.insert_temp(id, text));
+}
+
+/// What stands in the field at first: the folder that was used last.
+fn proposal(saves: bool, state: &AppState) -> String {
+    if saves {
+        return state.capture_folder().join(state.image_name()).display().to_string();
+    }
+    let folder = state.recent.first().and_then(|path| path.parent()).map(Path::to_path_buf);
+    let folder = folder.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR)
+}
+
+/// `~` stands for the home folder, as in a shell.
+fn expanded(text: &str) -> PathBuf {
+    let text = text.trim();
+    match (text.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    }
+}
+
+fn problem(path: &Path, saves: bool) -> Option<&'static str> {
+    if path.as_os_str().is_empty() {
+        Some("Type a path")
+    } else if saves {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if path.is_dir() {
+            Some("This is a folder: add a file name")
+        } else {
+            (!folder.is_dir()).then_some("There is no such folder")
+        }
+    } else if path.is_dir() {
+        Some("This is a folder: add a file name")
+    } else {
+        (!path.is_file()).then_some("There is no such file")
+    }
+}
+
+/// The image is a PNG whatever the name says.
+pub fn with_png(path: PathBuf) -> PathBuf {
+    let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    if is_png {
+        return path;
+    }
+    let mut name = path.into_os_string();
+    name.push(".png");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_end_in_png() {
+        assert_eq!(with_png("a/b".into()), PathBuf::from("a/b.png"));
+        assert_eq!(with_png("a/b.PNG".into()), PathBuf::from("a/b.PNG"));
+        assert_eq!(with_png("a/b.v2".into()), PathBuf::from("a/b.v2.png"));
+    }
+
+    #[test]
+    fn problems_are_named_before_anything_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.pkl");
+        std::fs::write(&file, b"x").unwrap();
+        assert_eq!(problem(&file, false), None);
+        assert!(problem(folder.path(), false).is_some());
+        assert!(problem(&folder.path().join("none.pkl"), false).is_some());
+        assert_eq!(problem(&folder.path().join("new.png"), true), None);
+        assert!(problem(&folder.path().join("none/new.png"), true).is_some());
+        assert!(problem(Path::new(""), true).is_some());
+    }
+}
