@@ -1,7 +1,7 @@
 //! Files that are either the old or the new one, whenever the power goes.
 //!
-//! What is written goes to a temporary file in the same folder (a rename across file systems would be a copy), is synced,
-//! and takes the name of the target in one step. A write that fails or is killed leaves the target alone.
+//! What is written goes to a temporary file in the same folder (a rename across file systems would be a copy), is
+//! synced, and takes the name of the target in one step. A write that fails or is killed leaves the target alone.
 
 use std::{
     fs, io,
@@ -51,8 +51,8 @@ pub struct AtomicFileError {
     pub source: io::Error,
 }
 
-/// Writes the file at `path` in one step: `write` gets a buffered writer, and its success replaces the file, its failure
-/// leaves everything as it was. The permissions of an existing file are kept, a symbolic link is followed.
+/// Writes the file at `path` in one step: `write` gets a buffered writer, and its success replaces the file, its
+/// failure leaves everything as it was. The permissions of an existing file are kept, a symbolic link is followed.
 ///
 /// # Errors
 /// The step that failed. Only the file's own contents are guaranteed to be on the disk when it returns: where the system

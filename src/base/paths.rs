@@ -68,8 +68,8 @@ pub fn config_dir_from(
     Ok(parent.join("stylescope"))
 }
 
-/// Where pictures go until the user chooses another folder: `Pictures` in the home folder if there is one, else the home
-/// folder, else the current folder.
+/// Where pictures go until the user chooses another folder: `Pictures` in the home folder if there is one, else the
+/// home folder, else the current folder.
 pub fn pictures_dir() -> PathBuf {
     let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| !home.is_empty());
     match home {

@@ -42,8 +42,8 @@ impl StatisticsBuilder {
     }
 }
 
-/// Standard deviation by channel in one pass (Welford 1962): the sum of squares alone would cancel where a channel's mean is
-/// large against its spread, as it is for styles around 1.
+/// Standard deviation by channel in one pass (Welford 1962): the sum of squares alone would cancel where a channel's
+/// mean is large against its spread, as it is for styles around 1.
 #[derive(Debug, Clone, Default)]
 pub struct RunningStd {
     count: u64,
@@ -58,8 +58,8 @@ impl RunningStd {
         Self { count: 0, mean: vec![0.0; dim], squares: vec![0.0; dim] }
     }
 
-    /// Adds one vector. Vectors of another length and vectors with NaN or infinities (a broken network) are ignored: one of
-    /// them would spoil all that was gathered.
+    /// Adds one vector. Vectors of another length and vectors with NaN or infinities (a broken network) are ignored:
+    /// one of them would spoil all that was gathered.
     pub fn add(&mut self, vector: &[f32]) {
         if vector.len() != self.mean.len() || !vector.iter().all(|value| value.is_finite()) {
             return;

@@ -1,7 +1,8 @@
 //! From the `w` of seeds to the `ws` that drive the layers: blending, style mixing, truncation, offsets.
 //!
-//! All of it is plain `f32` arithmetic on the host: a few kilobytes, for which a round trip to a GPU would cost more than
-//! the work itself. What has no effect is left out rather than computed, so that an unedited `w` arrives bit for bit.
+//! All of it is plain `f32` arithmetic on the host: a few kilobytes, for which a round trip to a GPU would cost more
+//! than the work itself. What has no effect is left out rather than computed, so that an unedited `w` arrives bit for
+//! bit.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,8 +29,8 @@ pub struct WsRecipe<'a> {
 
 /// Composes `ws`, `num_ws` vectors as long as `w_avg`, one behind the other.
 ///
-/// `w_of_seed` is the mapping network; it is asked for at most five seeds, each at most once, and for none without effect.
-/// Its vectors are expected to be as long as `w_avg`; channels that they lack are those of `w_avg`.
+/// `w_of_seed` is the mapping network; it is asked at most five times, and never for a seed without effect. Its
+/// vectors are expected to be as long as `w_avg`; channels that they lack are those of `w_avg`.
 ///
 /// # Errors
 /// The first error of `w_of_seed`.
@@ -68,7 +69,8 @@ pub fn compose_ws<E>(
     Ok(all)
 }
 
-/// `w_avg + sum(weight * (w - w_avg))` over weighted seeds; a single seed of weight 1 gives its `w` itself, no seed `w_avg`.
+/// `w_avg + sum(weight * (w - w_avg))` over weighted seeds; a single seed of weight 1 gives its `w` itself, no seed
+/// `w_avg`.
 ///
 /// # Errors
 /// The first error of `w_of_seed`.

@@ -56,8 +56,8 @@ impl Document {
         self.revision
     }
 
-    /// Applies `edit` and returns whether it changed the pose; if not, there is no step either. Consecutive edits of one
-    /// `gesture` and of one kind are one step; a gesture that ends where it began leaves none. A change forgets
+    /// Applies `edit` and returns whether it changed the pose; if not, there is no step either. Consecutive edits of
+    /// one `gesture` and of one kind are one step; a gesture that ends where it began leaves none. A change forgets
     /// what could be redone.
     pub fn edit(&mut self, edit: &PoseEdit, gesture: Option<GestureId>) -> bool {
         let mut pose = self.pose.clone();

@@ -122,8 +122,8 @@ impl MixPreset {
     /// All presets, in the order of their buttons.
     pub const ALL: [Self; 5] = [Self::Coarse, Self::Middle, Self::Fine, Self::All, Self::Clear];
 
-    /// The `ws` indices that take all of the second seed, in a network with `num_ws` of them. Empty where the network has
-    /// no such layers, e.g. fine ones at 32x32.
+    /// The `ws` indices that take all of the second seed, in a network with `num_ws` of them. Empty where the network
+    /// has no such layers, e.g. fine ones at 32x32.
     pub fn ws_range(self, num_ws: usize) -> Range<usize> {
         let (start, end) = match self {
             Self::Coarse => (0, 4),

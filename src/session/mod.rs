@@ -8,9 +8,13 @@ pub mod pose;
 pub mod ranges;
 pub mod record;
 mod sanitize;
+pub mod settings;
+pub mod settings_store;
 
 pub use document::{Document, GestureId};
 pub use edit::{MixPreset, PoseEdit};
 pub use field::PoseField;
 pub use pose::Pose;
 pub use record::PoseRecord;
+pub use settings::Settings;
+pub use settings_store::{SettingsSaver, SettingsStore};

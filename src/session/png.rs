@@ -1,8 +1,8 @@
 //! PNG pictures that remember their pose: written with it, and read without decoding a single pixel.
 //!
-//! The pose stands in an `iTXt` chunk (PNG specification, third edition, section 11.3.3.4) with the keyword `stylescope`.
-//! The reader walks over the chunk headers and looks into nothing else, so pictures of any claimed size and text bombs under
-//! other keywords cost nothing.
+//! The pose stands in an `iTXt` chunk (PNG specification, third edition, section 11.3.3.4) with the keyword
+//! `stylescope`. The reader walks over the chunk headers and looks into nothing else, so pictures of any claimed size
+//! and text bombs under other keywords cost nothing.
 
 use std::{
     fs::File,

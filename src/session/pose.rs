@@ -128,8 +128,8 @@ pub struct Pose {
 }
 
 impl Pose {
-    /// What [`crate::latent::compose_ws`] needs of this pose. `mix_amounts` is [`StyleMix::acting`] of the same pose: muted
-    /// amounts are left out of it, so it cannot be borrowed from the pose itself.
+    /// What [`crate::latent::compose_ws`] needs of this pose. `mix_amounts` is [`StyleMix::acting`] of the same pose:
+    /// muted amounts are left out of it, so it cannot be borrowed from the pose itself.
     pub fn ws_recipe<'a>(&'a self, mix_amounts: &'a BTreeMap<usize, f32>) -> WsRecipe<'a> {
         WsRecipe {
             position: (self.seed.x, self.seed.y),

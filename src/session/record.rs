@@ -74,8 +74,8 @@ impl PoseRecord {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// Reads [`PoseRecord::to_text`], or what a stranger made to look like it: length and nesting are bounded, unknown fields
-    /// are ignored, and the pose comes out [sanitized](Pose::sanitized).
+    /// Reads [`PoseRecord::to_text`], or what a stranger made to look like it: length and nesting are bounded,
+    /// unknown fields are ignored, and the pose comes out [sanitized](Pose::sanitized).
     ///
     /// # Errors
     /// Text that is no pose, and poses of newer programs.

@@ -9,9 +9,9 @@ use super::{
 use crate::model::config::MAX_WIDTH;
 
 impl Pose {
-    /// The same pose as edits could have made it: numbers clamped as [`super::edit::PoseEdit`] clamps them, those that are
-    /// not finite back at their defaults, entries that no network can have and entries equal to their default removed.
-    /// A pose made by edits comes back unchanged.
+    /// The same pose as edits could have made it: numbers clamped as [`super::edit::PoseEdit`] clamps them, those
+    /// that are not finite back at their defaults, entries that no network can have and entries equal to their
+    /// default removed. A pose made by edits comes back unchanged.
     pub fn sanitized(&self) -> Self {
         let (truncation, noise) = (Truncation::default(), Noise::default());
         Self {
