@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::capped;
 use crate::latent::WsRecipe;
 
 /// A place in the plane of seeds: `seed = round(x) + 100 * round(y)`; between seeds the four neighbours are
@@ -27,8 +28,10 @@ pub struct StyleMix {
     /// The second seed.
     pub seed: u32,
     /// Amount 0..=1 by `ws` index; absent means 0.
+    #[serde(deserialize_with = "capped::by_ws")]
     pub amounts: BTreeMap<usize, f32>,
     /// `ws` indices whose amount is kept but switched off for the moment.
+    #[serde(deserialize_with = "capped::ws_set")]
     pub muted: std::collections::BTreeSet<usize>,
 }
 
@@ -118,12 +121,16 @@ pub struct Pose {
     /// The noise inputs.
     pub noise: Noise,
     /// By `ws` index: a psi of its own in place of [`Truncation::psi`] (it ignores the cutoff).
+    #[serde(deserialize_with = "capped::by_ws")]
     pub layer_psi: BTreeMap<usize, f32>,
     /// By layer index: a factor on that layer's noise strength, -5..=5; absent is 1.
+    #[serde(deserialize_with = "capped::by_layer")]
     pub layer_noise: BTreeMap<usize, f32>,
     /// By `ws` index: offsets added to `w` after truncation and mixing.
+    #[serde(deserialize_with = "capped::w_offsets")]
     pub w_offsets: BTreeMap<usize, ChannelOffsets>,
     /// By layer index: offsets added to the layer's style vector (S space).
+    #[serde(deserialize_with = "capped::style_offsets")]
     pub style_offsets: BTreeMap<usize, ChannelOffsets>,
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::pose::Pose;
+use super::{capped, pose::Pose};
 
 /// Files that the list of recent ones holds.
 pub const MAX_RECENT: usize = 10;
@@ -21,7 +21,7 @@ pub const ANIMATION_SPEED: RangeInclusive<f32> = -5.0..=5.0;
 /// Sides of the window that are restored, in points.
 const WINDOW_SIDE: RangeInclusive<f32> = 100.0..=16_384.0;
 /// Panels whose state is kept; there are far fewer.
-const MAX_PANELS: usize = 64;
+pub const MAX_PANELS: usize = 64;
 
 /// Light or dark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ pub struct Settings {
     /// Light or dark.
     pub theme: ThemeChoice,
     /// Files that were opened, the latest first; at most [`MAX_RECENT`].
-    #[serde(serialize_with = "utf8::paths")]
+    #[serde(serialize_with = "utf8::paths", deserialize_with = "capped::recent")]
     pub recent: Vec<PathBuf>,
     /// Where the last model was opened from.
     #[serde(serialize_with = "utf8::path")]
@@ -95,6 +95,7 @@ pub struct Settings {
     /// See [`ANIMATION_SPEED`].
     pub animation_speed: f32,
     /// Whether panels and sections are open, by their names.
+    #[serde(deserialize_with = "capped::panels")]
     pub panels: BTreeMap<String, bool>,
     /// What was open.
     #[serde(serialize_with = "utf8::session")]
