@@ -2,32 +2,43 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, TrySendError, bounded};
 
 use crate::{
     base::{
-        mailbox::{Mailbox, Received},
-        worker::{Outcome, Worker},
+        mailbox::{Mailbox, lock},
+        worker::Worker,
     },
     engine::{
+        events::{Events, Wake},
         message::{
-            DisplayDevice, EngineEvent, Frame, ModelSource, OpenTicket, RenderRequest, SaveImage, Stamp, Timings,
+            DisplayDevice, EngineEvent, Frame, ModelSource, OpenTicket, RenderRequest, SaveImage, SaveTarget, Stamp,
         },
-        render::RenderError,
+        model::Models,
+        open::{CurrentOpening, OpenJob},
+        render::{Renderer, Stamped},
+        save::{Saver, asked_for},
+        statistics::StatisticsJob,
     },
-    gpu::device::Compute,
+    gpu::{
+        device::{Compute, ComputeKind},
+        health::DeviceHealth,
+    },
+    model::Placement,
 };
 
-/// Events that nobody polled are dropped beyond this number.
-const MAX_EVENTS: usize = 256;
-/// How long a closing window waits for its threads.
+/// Images that may wait to be saved.
+const MAX_SAVES: usize = 16;
+/// How long a closing window waits for threads that have nothing to lose.
 const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long it waits until the images that were asked for are written.
+const SHUTDOWN_SAVES: Duration = Duration::from_secs(10);
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,23 +62,24 @@ pub enum EngineError {
     },
 }
 
-/// A request as it waits for the render thread.
-#[derive(Debug)]
-pub(crate) struct Stamped {
-    pub stamp: Stamp,
-    pub request: RenderRequest,
-    pub at: Instant,
-}
-
 /// Owns the render thread and the jobs. Dropping it stops them.
 pub struct Engine {
     requests: Mailbox<Stamped>,
     frames: Mailbox<Frame>,
-    events: Receiver<EngineEvent>,
+    events: Events,
+    models: Models,
+    placement: Placement,
+    opening: CurrentOpening,
     stamps: AtomicU64,
     tickets: AtomicU64,
+    rendering: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
+    /// `None` once the engine ends.
+    saves: Option<Sender<SaveImage>>,
     render: Option<Worker>,
-    _send_events: Sender<EngineEvent>,
+    saver: Option<Worker>,
+    /// Openings and statistics, the finished ones among them until the next begins.
+    jobs: Mutex<Vec<Worker>>,
 }
 
 impl Engine {
@@ -75,55 +87,51 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`] if a thread cannot be started, or if `compute` is a GPU and `display` another device.
-    pub fn start(
-        compute: Compute,
-        display: DisplayDevice,
-        wake: Arc<dyn Fn() + Send + Sync>,
-    ) -> Result<Self, EngineError> {
+    pub fn start(compute: Compute, display: DisplayDevice, wake: Wake) -> Result<Self, EngineError> {
         if let Some(shared) = &compute.shared
             && shared.device != display.device
         {
             return Err(EngineError::DisplayNotShared { display: display.info.name, compute: compute.name });
         }
-        let (send_events, events) = bounded(MAX_EVENTS);
-        let (requests, frames) = (Mailbox::<Stamped>::default(), Mailbox::default());
-        let body = {
-            let (requests, frames, wake) = (requests.clone(), frames.clone(), Arc::clone(&wake));
-            move || match requests.receive(Duration::from_secs(60)) {
-                Received::Closed => Outcome::Finished,
-                Received::TimedOut => Outcome::Again,
-                Received::Value(Stamped { stamp, request, at }) => {
-                    frames.put(Frame {
-                        stamp,
-                        model: request.model,
-                        image: Err(Arc::new(RenderError::NotOpen(request.model))),
-                        timings: Timings { total: at.elapsed(), ..Timings::default() },
-                        bytes_read_back: 0,
-                        inspected: None,
-                        statistics: None,
-                    });
-                    wake();
-                    Outcome::Again
-                }
-            }
+        let events = Events::new(Arc::clone(&wake));
+        let (requests, frames, models) = (Mailbox::default(), Mailbox::default(), Models::default());
+        let rendering = Arc::new(AtomicBool::new(false));
+        let mut renderer = Renderer {
+            requests: requests.clone(),
+            frames: frames.clone(),
+            models: models.clone(),
+            health: DeviceHealth::watch(&display.device),
+            display,
+            events: events.clone(),
+            wake,
+            rendering: Arc::clone(&rendering),
+            presenter: None,
+            pipeline: None,
+            last_frame: None,
         };
-        let said = {
-            let send_events = send_events.clone();
-            move |message| {
-                let _ = send_events.try_send(EngineEvent::WorkerRestarted { worker: "render".to_owned(), message });
-                wake();
-            }
+        let (saves, jobs) = bounded(MAX_SAVES);
+        let mut saver = Saver { jobs, models: models.clone(), events: events.clone() };
+        let render = start("render", &events, move || renderer.step())?;
+        let saver = start("save", &events, move || saver.step())?;
+        let placement = match compute.kind {
+            ComputeKind::Cpu => Placement::cpu(),
+            ComputeKind::Gpu | ComputeKind::Software => Placement::split(compute.device),
         };
-        let render =
-            Worker::start("render", body, said).map_err(|source| EngineError::Thread { name: "render", source })?;
         Ok(Self {
             requests,
             frames,
             events,
+            models,
+            placement,
+            opening: CurrentOpening::default(),
             stamps: AtomicU64::new(1),
             tickets: AtomicU64::new(1),
+            rendering,
+            stopping: Arc::default(),
+            saves: Some(saves),
             render: Some(render),
-            _send_events: send_events,
+            saver: Some(saver),
+            jobs: Mutex::default(),
         })
     }
 
@@ -140,30 +148,85 @@ impl Engine {
     }
 
     /// Opens a model in the background, giving up an opening that is under way.
-    pub fn open(&self, _source: ModelSource) -> OpenTicket {
-        OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed))
+    pub fn open(&self, source: ModelSource) -> OpenTicket {
+        let ticket = OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let path = match &source {
+            ModelSource::Path(path) => Some(path.clone()),
+            ModelSource::Bundled => None,
+        };
+        let (placement, models, events) = (self.placement.clone(), self.models.clone(), self.events.clone());
+        let current = self.opening.clone();
+        current.begin(ticket);
+        let (rendering, stopping) = (Arc::clone(&self.rendering), Arc::clone(&self.stopping));
+        let job = OpenJob { ticket, source, placement, models: models.clone(), events: events.clone(), current };
+        let work = move || {
+            if let Some(model) = job.run() {
+                // The same thread goes on with what is less urgent.
+                StatisticsJob { model, models, events, rendering, stopping }.run();
+            }
+        };
+        if let Err(error) = self.start_job("open", work) {
+            self.opening.cancel();
+            self.events.push(EngineEvent::OpenFailed { ticket, path, message: error.to_string() });
+        }
+        ticket
     }
 
     /// Gives up the opening that is under way; [`EngineEvent::OpenCancelled`] follows.
-    pub fn cancel_open(&self) {}
+    pub fn cancel_open(&self) {
+        if let Some(ticket) = self.opening.cancel() {
+            self.events.push(EngineEvent::OpenCancelled { ticket });
+        }
+    }
 
     /// Renders and writes an image in the background; [`EngineEvent::Saved`] or [`EngineEvent::SaveFailed`] follows.
-    pub fn save_image(&self, _save: SaveImage) {}
+    pub fn save_image(&self, save: SaveImage) {
+        let Some(saves) = &self.saves else { return };
+        let failed = |target: &SaveTarget, message: &str| {
+            let path = asked_for(target).to_owned();
+            self.events.push(EngineEvent::SaveFailed { path, message: message.to_owned() });
+        };
+        match saves.try_send(save) {
+            Ok(()) => {}
+            Err(TrySendError::Full(save)) => {
+                failed(&save.target, "too many images wait to be saved: try again in a moment")
+            }
+            Err(TrySendError::Disconnected(save)) => failed(&save.target, "the program is about to end"),
+        }
+    }
 
     /// What happened since the last call.
     pub fn poll_events(&self) -> Vec<EngineEvent> {
-        self.events.try_iter().collect()
+        self.events.take()
     }
 
-    /// Stops the threads and waits for them, at most two seconds.
+    /// Stops the threads: images that were asked for are still written (ten seconds at most), everything else is given
+    /// up (two seconds at most).
     pub fn shutdown(mut self) {
         self.stop();
     }
 
+    fn start_job(&self, name: &'static str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        let said = self.events.clone();
+        let on_panic = move |message| said.push(EngineEvent::WorkerRestarted { worker: name.to_owned(), message });
+        let worker = Worker::once(name, work, on_panic)?;
+        let mut jobs = lock(&self.jobs);
+        jobs.retain(|job| !job.is_finished());
+        jobs.push(worker);
+        Ok(())
+    }
+
     fn stop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.opening.cancel();
         self.requests.close();
-        if let Some(render) = self.render.take() {
-            render.join(SHUTDOWN);
+        self.saves = None;
+        if let Some(saver) = self.saver.take() {
+            saver.join(SHUTDOWN_SAVES);
+        }
+        let until = Instant::now() + SHUTDOWN;
+        for worker in self.render.take().into_iter().chain(lock(&self.jobs).drain(..)) {
+            worker.join(until.saturating_duration_since(Instant::now()));
         }
     }
 }
@@ -172,4 +235,15 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Starts a thread that lasts as long as the engine.
+fn start(
+    name: &'static str,
+    events: &Events,
+    step: impl FnMut() -> crate::base::worker::Outcome + Send + 'static,
+) -> Result<Worker, EngineError> {
+    let events = events.clone();
+    let said = move |message| events.push(EngineEvent::WorkerRestarted { worker: name.to_owned(), message });
+    Worker::start(name, step, said).map_err(|source| EngineError::Thread { name, source })
 }

@@ -123,7 +123,7 @@ pub struct OpenTicket(pub u64);
 pub enum SaveTarget {
     /// To this file, replacing what is there.
     Path(PathBuf),
-    /// To the first free `{stem}{number:04}.png` of a folder, which is made if it is missing.
+    /// To the next free `{stem}-{number:04}.png` of a folder, which is made if it is missing.
     Numbered {
         /// The folder.
         dir: PathBuf,

@@ -1,10 +1,20 @@
 //! Worker threads: the render thread with its caches, and background jobs.
 
+pub mod bundled;
+pub mod events;
 pub mod handle;
 pub mod message;
+pub mod model;
+pub mod pipeline;
 pub mod render;
+pub mod save;
 
-pub use handle::Engine;
+mod cache;
+mod noise;
+mod open;
+mod statistics;
+
+pub use handle::{Engine, EngineError};
 pub use message::{
     DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, PresentedImage,
     RenderRequest, SaveImage, SaveTarget, Stamp, Timings,

@@ -15,7 +15,6 @@ mod overlay;
 mod palette;
 pub mod performance;
 pub mod picture;
-mod remember;
 mod run;
 pub mod state;
 mod status;

@@ -34,8 +34,6 @@ pub fn palette_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     field.request_focus();
     if field.changed() {
         search.chosen = 0;
-        // The field was laid out before it took the letters.
-        ui.ctx().request_repaint();
     }
 
     let hits = hits(&search.query, state);

@@ -34,8 +34,6 @@ pub const MENU_WIDTH: f32 = 230.0;
 pub const PALETTE_HEIGHT: f32 = 320.0;
 /// Width of a dialog.
 pub const DIALOG_WIDTH: f32 = 520.0;
-/// Margin of a dialog.
-pub const DIALOG_MARGIN: i8 = 14;
 /// Side of a square of the checkerboard behind transparent images.
 pub const CHECKER_SIZE: f32 = 10.0;
 /// Rounded corners of controls.

@@ -31,9 +31,6 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
     field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Path"));
     field.request_focus();
 
-    if field.changed() {
-        ui.ctx().request_repaint();
-    }
     let path = expanded(&text);
     let problem = problem(&path, saves);
     let palette = theme::Palette::of(ui.visuals());
@@ -57,7 +54,8 @@ fn proposal(saves: bool, state: &AppState) -> String {
     if saves {
         return state.capture_folder().join(state.image_name()).display().to_string();
     }
-    let folder = state.open_dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let folder = state.recent.first().and_then(|path| path.parent()).map(Path::to_path_buf);
+    let folder = folder.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR)
 }
 

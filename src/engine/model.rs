@@ -1,0 +1,78 @@
+//! Opened models, shared by the render thread and the jobs.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use crate::{
+    base::mailbox::lock,
+    engine::message::{ModelId, ModelSummary},
+    latent::LatentStatistics,
+    model::{Generator, config::GeneratorConfig, state_dict::StateDict},
+};
+
+/// An opened model.
+#[derive(Debug)]
+pub struct OpenModel {
+    /// What the window knows of it.
+    pub summary: Arc<ModelSummary>,
+    /// The network.
+    pub generator: Generator,
+    /// Tells this network from others in a saved pose.
+    pub fingerprint: String,
+    /// The spread of its latents, once it was worked out.
+    pub statistics: OnceLock<Arc<LatentStatistics>>,
+}
+
+/// The models that requests may name.
+#[derive(Debug, Clone, Default)]
+pub struct Models(Arc<Mutex<Vec<Arc<OpenModel>>>>);
+
+impl Models {
+    /// Adds a model.
+    pub fn add(&self, model: Arc<OpenModel>) {
+        lock(&self.0).push(model);
+    }
+
+    /// The model with this id.
+    pub fn get(&self, id: ModelId) -> Option<Arc<OpenModel>> {
+        lock(&self.0).iter().find(|model| model.summary.id == id).cloned()
+    }
+
+    /// Lets go of models that were opened before `id`.
+    pub fn forget_before(&self, id: ModelId) {
+        let mut models = lock(&self.0);
+        let (kept, forgotten) = std::mem::take(&mut *models).into_iter().partition(|model| model.summary.id >= id);
+        *models = kept;
+        drop(models);
+        // Dropped without the lock: giving back a network's memory takes a while.
+        drop::<Vec<_>>(forgotten);
+    }
+}
+
+/// Values of each weight that go into the fingerprint: enough to tell two trainings apart at any size of the network.
+const FINGERPRINT_VALUES: usize = 64;
+
+/// Sixteen hexadecimal digits that depend on the configuration and on samples of every weight: FNV-1a (64 bits) over
+/// names, shapes and evenly spaced values. It recognises a model; it does not protect against forgery.
+pub fn fingerprint(config: &GeneratorConfig, weights: &StateDict) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut add = |bytes: &[u8]| {
+        for &byte in bytes {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    };
+    add(config.family_name().as_bytes());
+    for size in [config.resolution(), config.img_channels(), config.label_dim()] {
+        add(&(size as u64).to_le_bytes());
+    }
+    for (name, tensor) in &weights.0 {
+        add(name.as_bytes());
+        for &length in &tensor.shape {
+            add(&(length as u64).to_le_bytes());
+        }
+        let step = tensor.data.len().div_ceil(FINGERPRINT_VALUES).max(1);
+        for value in tensor.data.iter().step_by(step) {
+            add(&value.to_bits().to_le_bytes());
+        }
+    }
+    format!("{hash:016x}")
+}

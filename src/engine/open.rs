@@ -1,0 +1,129 @@
+//! Opening a model in the background: read, build, hand over.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    base::{error_chain::error_chain, worker::catch},
+    engine::{
+        bundled,
+        events::Events,
+        message::{EngineEvent, ModelId, ModelSource, ModelSummary, OpenTicket},
+        model::{Models, OpenModel, fingerprint},
+    },
+    model::{ModelError, Placement},
+};
+
+/// Why a model was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The network could not be built from what the file holds.
+    #[error("the network could not be built")]
+    Build(#[from] ModelError),
+    /// The format is not known.
+    #[error("{} is of no format that can be opened", .0.display())]
+    Format(PathBuf),
+    /// Something panicked.
+    #[error("opening failed unexpectedly: {0}")]
+    Panicked(String),
+}
+
+/// The opening that is under way. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CurrentOpening(Arc<AtomicU64>);
+
+impl CurrentOpening {
+    /// Makes `ticket` the current opening; the one before is given up.
+    pub fn begin(&self, ticket: OpenTicket) {
+        self.0.store(ticket.0, Ordering::Release);
+    }
+
+    /// Gives up the current opening, if there is one.
+    pub fn cancel(&self) -> Option<OpenTicket> {
+        let ticket = self.0.swap(0, Ordering::AcqRel);
+        (ticket != 0).then_some(OpenTicket(ticket))
+    }
+
+    /// Whether `ticket` is still wanted.
+    pub fn is(&self, ticket: OpenTicket) -> bool {
+        self.0.load(Ordering::Acquire) == ticket.0
+    }
+
+    /// Ends the opening; false if it was given up before.
+    fn finish(&self, ticket: OpenTicket) -> bool {
+        self.0.compare_exchange(ticket.0, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// One opening.
+pub(crate) struct OpenJob {
+    pub ticket: OpenTicket,
+    pub source: ModelSource,
+    pub placement: Placement,
+    pub models: Models,
+    pub events: Events,
+    pub current: CurrentOpening,
+}
+
+impl OpenJob {
+    /// Opens the model and tells of it, unless it was given up. Returns the model that was opened.
+    pub fn run(self) -> Option<ModelId> {
+        let opened = catch(|| self.open()).unwrap_or_else(|message| Err(OpenError::Panicked(message)));
+        if !self.current.finish(self.ticket) {
+            return None;
+        }
+        match opened {
+            Ok(model) => {
+                let summary = Arc::clone(&model.summary);
+                self.models.add(Arc::new(model));
+                let id = summary.id;
+                self.events.push(EngineEvent::Opened(summary));
+                Some(id)
+            }
+            Err(error) => {
+                let message = error_chain(&error);
+                log::error!(
+                    "{}: {message}",
+                    self.path().map_or("the bundled model".into(), |path| path.to_string_lossy())
+                );
+                let path = self.path().map(Path::to_owned);
+                self.events.push(EngineEvent::OpenFailed { ticket: self.ticket, path, message });
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match &self.source {
+            ModelSource::Path(path) => Some(path),
+            ModelSource::Bundled => None,
+        }
+    }
+
+    fn open(&self) -> Result<OpenModel, OpenError> {
+        match &self.source {
+            ModelSource::Bundled => self.open_bundled(),
+            ModelSource::Path(path) => Err(OpenError::Format(path.clone())),
+        }
+    }
+
+    fn open_bundled(&self) -> Result<OpenModel, OpenError> {
+        let generator = bundled::generator(&self.placement)?;
+        let fingerprint = fingerprint(generator.config(), &generator.state_dict()?);
+        let summary = ModelSummary {
+            id: ModelId(self.ticket.0),
+            path: None,
+            name: bundled::NAME.to_owned(),
+            details: vec![format!("{}, {} pixels", generator.config().family_name(), generator.config().resolution())],
+            notice: Some(bundled::NOTICE.to_owned()),
+            config: generator.config().clone(),
+            layers: generator.layers().to_vec(),
+        };
+        Ok(OpenModel { summary: Arc::new(summary), generator, fingerprint, statistics: OnceLock::new() })
+    }
+}
