@@ -1,5 +1,7 @@
 //! Sessions against a hostile world: kills in the middle of a save, and files that somebody damaged.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop where it likes, its helpers too")]
+
 use std::{
     path::Path,
     process::{Child, Command, Stdio},

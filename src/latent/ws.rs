@@ -181,6 +181,12 @@ mod tests {
         w.iter().zip(W_AVG).map(|(w, w_avg)| w_avg + psi * (w - w_avg)).collect()
     }
 
+    fn assert_quarter_way(row: &[f32], from: &[f32], to: &[f32]) {
+        for ((value, from), to) in row.iter().zip(from).zip(to) {
+            assert!((value - (0.75 * from + 0.25 * to)).abs() < 1e-6);
+        }
+    }
+
     #[test]
     fn a_whole_position_without_edits_is_the_seeds_own_w() {
         let mut changed_by_the_formula = 0;
@@ -197,10 +203,7 @@ mod tests {
     fn between_seeds_w_is_blended_around_w_avg() {
         let (rows, asked) = Plan { position: (3.25, 0.0), ..Plan::default() }.compose();
         assert_eq!(asked, [3, 4]);
-        for channel in 0..W_DIM {
-            let expected = 0.75 * w(3)[channel] + 0.25 * w(4)[channel];
-            assert!((rows[0][channel] - expected).abs() < 1e-6);
-        }
+        assert_quarter_way(&rows[0], &w(3), &w(4));
         let walk = |x| Plan { position: (x, 0.5), ..Plan::default() }.rows()[0].clone();
         for (a, b) in walk(4.0 - 1e-6).iter().zip(walk(4.0 + 1e-6)) {
             assert!((a - b).abs() < 1e-4, "the walk has no jump at a seed");
@@ -215,10 +218,7 @@ mod tests {
         let (rows, asked) = plan.compose();
         assert_eq!(asked, [0, 1000]);
         assert_eq!((&rows[0][..], &rows[1][..], &rows[3][..]), (&w(0)[..], &w(1000)[..], &w(0)[..]));
-        for channel in 0..W_DIM {
-            let expected = 0.75 * w(0)[channel] + 0.25 * w(1000)[channel];
-            assert!((rows[2][channel] - expected).abs() < 1e-6);
-        }
+        assert_quarter_way(&rows[2], &w(0), &w(1000));
         let all = Plan { amounts: (0..NUM_WS).map(|ws| (ws, 1.0)).collect(), ..Plan::default() };
         assert_eq!(all.compose().1, [1000]);
         let elsewhere = Plan { amounts: [(NUM_WS, 1.0)].into(), ..Plan::default() };

@@ -161,10 +161,12 @@ mod tests {
         // Positions that dragging and animation produce, and floats in all parts of their ranges.
         for i in 0..20_000_u32 {
             let random = i.wrapping_mul(2_654_435_761);
-            let mut pose = Pose::default();
-            pose.seed = SeedPosition { x: f64::from(random) * 0.937_711_3, y: f64::from(i) * 0.000_123_7 };
-            pose.layer_psi.insert(0, random as f32 / u32::MAX as f32 * 3.0 - 1.0);
-            pose.w_offsets.insert(0, [(0, f32::from_bits(random % 0x461c_4000).max(1e-20))].into());
+            let pose = Pose {
+                seed: SeedPosition { x: f64::from(random) * 0.937_711_3, y: f64::from(i) * 0.000_123_7 },
+                layer_psi: [(0, random as f32 / u32::MAX as f32 * 3.0 - 1.0)].into(),
+                w_offsets: [(0, [(0, f32::from_bits(random % 0x461c_4000).max(1e-20))].into())].into(),
+                ..Pose::default()
+            };
             let pose = pose.sanitized();
             assert_eq!(pose_from_text(&pose_to_text(&pose, "").unwrap()).unwrap(), pose);
         }
