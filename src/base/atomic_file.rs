@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// End of the names of temporary files; they begin with a dot and the name of the target.
+/// End of the names of temporary files; they begin with a dot and the target's name.
 const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Numbers that [`write_numbered`] tries past the largest it has seen in the folder.
 const MAX_TRIES: u32 = 1000;
@@ -70,7 +70,8 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
 }
 
 /// Writes `folder/stem-0001.extension`, or the next number after the largest that the folder has, and returns the path.
-/// Two programs that do so at the same time get different numbers, and no existing file is replaced.
+/// Two programs that do so at the same time get different numbers, and no existing file is replaced. The file stays in
+/// `folder` whatever `stem` is: it may be the name of a model from a stranger.
 ///
 /// # Errors
 /// The step that failed, and with which name.
@@ -80,6 +81,7 @@ pub fn write_numbered(
     extension: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<PathBuf, AtomicFileError> {
+    let stem = &plain_name(stem);
     let first = largest_number(folder, stem, extension).map_or(1, |largest| largest + 1);
     let numbered = |number: u32| folder.join(format!("{stem}-{number:04}.{extension}"));
     let mut temporary = write_temporary(&numbered(first), write)?;
@@ -120,7 +122,9 @@ fn error(path: &Path, step: Step) -> impl FnOnce(io::Error) -> AtomicFileError {
 }
 
 fn temporary_prefix(path: &Path) -> Option<String> {
-    Some(format!(".{}.", path.file_name()?.to_string_lossy()))
+    // Cut, so that a name that is just short enough for the disk does not become one that is too long.
+    let name: String = path.file_name()?.to_string_lossy().chars().take(40).collect();
+    Some(format!(".{name}."))
 }
 
 /// A synced file with the contents, in the folder of `target` and under a name of its own.
@@ -166,6 +170,19 @@ fn sync_folder_of(path: &Path) {
     let _ = path;
 }
 
+/// `name` as the beginning of a file name on every system: what leads to other folders, hides the file or is reserved
+/// becomes an underscore, and what would be too long is cut.
+fn plain_name(name: &str) -> String {
+    let plain = |c: char| if c.is_control() || r#"/\:*?"<>|"#.contains(c) { '_' } else { c };
+    let mut plain: String = name.chars().map(plain).take(60).collect();
+    // The number brings a dash of its own.
+    plain.truncate(plain.trim_end_matches('-').len());
+    if plain.starts_with('.') {
+        plain.replace_range(..1, "_");
+    }
+    plain
+}
+
 /// The largest number of at most six digits among the folder's files of this name.
 fn largest_number(folder: &Path, stem: &str, extension: &str) -> Option<u32> {
     let number = |name: &str| {
@@ -197,6 +214,21 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
         }
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn the_longest_names_can_be_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a".repeat(255), "é".repeat(127)] {
+            // On file systems with shorter names there is nothing to see.
+            let path = folder.path().join(&name);
+            if fs::write(&path, "old").is_ok() {
+                write_atomic(&path, |out| out.write_all(b"new")).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+            }
+        }
+        let stem = "\u{1f642}".repeat(300);
+        write_numbered(folder.path(), &stem, "png", |_| Ok(())).unwrap();
     }
 
     #[test]
@@ -303,6 +335,23 @@ mod tests {
         texts.sort();
         texts.dedup();
         assert_eq!(texts.len(), 40);
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let long = "é".repeat(500);
+        for stem in ["../up", "/etc/x", "C:\\x", ".hidden", "a\nb\0", "", &long] {
+            let path = write_numbered(&inner, stem, "png", |_| Ok(())).unwrap();
+            assert_eq!(path.parent(), Some(&*inner), "{stem}");
+            assert!(!path.file_name().unwrap().to_str().unwrap().starts_with('.'), "{stem}");
+        }
+        assert_eq!(names(&inner).len(), 7);
+        let dashed = write_numbered(&inner, "faces-", "png", |_| Ok(())).unwrap();
+        assert_eq!(dashed, inner.join("faces-0001.png"));
+        assert_eq!(names(folder.path()), ["inner"]);
     }
 
     #[test]
