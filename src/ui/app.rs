@@ -10,17 +10,25 @@ use eframe::egui_wgpu::{RenderState, SurfaceConfig};
 use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
 
 use super::{
-    background::Background,
+    background::{Background, chain},
     canvas,
     command::{Command, CommandSender},
     dialog, keyboard, menu,
     state::{AppState, DeviceLine},
-    status, theme, toast,
+    status, theme,
+    toast::{self, ToastKind},
 };
 use crate::{
     engine::{DisplayDevice, Engine, OpenTicket, RenderRequest, Stamp, handle::EngineError},
     gpu::device::{Compute, ComputeKind},
+    session::{
+        settings::{SessionModel, WindowSize},
+        settings_store::{Loaded, SettingsSaver, SettingsStore},
+    },
 };
+
+/// A little longer than the time between two looks at the settings.
+const SAVE_SOON: Duration = Duration::from_millis(1100);
 
 /// What the window starts with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +37,30 @@ pub enum Start {
     Empty,
     /// The model that the program brings along.
     Bundled,
+    /// What was open the last time, with its pose; else the bundled model.
+    Last,
     /// A file: a model, or a saved picture.
     Path(PathBuf),
 }
 
 /// What an [`App`] is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct AppOptions {
     /// What computes.
     pub compute: Compute,
     /// What the window starts with.
     pub start: Start,
-    /// Where the settings are kept; `None` keeps none.
-    pub settings_dir: Option<PathBuf>,
+    /// The settings; `None` starts with the defaults and keeps nothing.
+    pub remembered: Option<Remembered>,
+}
+
+/// The settings of the last time, and where they are kept.
+#[derive(Debug)]
+pub struct Remembered {
+    /// What was read from there.
+    pub loaded: Loaded,
+    /// Where they are kept.
+    pub store: SettingsStore,
 }
 
 /// The whole program behind the window. It needs no window: tests drive [`App::logic`] and [`App::ui`] by themselves.
@@ -62,6 +81,9 @@ pub struct App {
     last_time: f64,
     compare_key: bool,
     shown: Shown,
+    saver: Option<SettingsSaver>,
+    /// Whether the opening that is under way is that of the last session.
+    pub(super) resuming: bool,
 }
 
 /// What was told to the window last.
@@ -94,15 +116,9 @@ impl App {
             info: render_state.adapter.get_info(),
         };
         let engine = Engine::start(options.compute, display, Arc::clone(&wake))?;
-        let commands = CommandSender::default();
-        match options.start {
-            Start::Empty => {}
-            Start::Bundled => commands.send(Command::OpenBundled),
-            Start::Path(path) => commands.send(Command::OpenPath(path)),
-        }
-        Ok(Self {
+        let mut app = Self {
             state: AppState::new(device),
-            commands,
+            commands: CommandSender::default(),
             engine: Some(engine),
             background: Background::new(wake),
             render_state,
@@ -115,7 +131,42 @@ impl App {
             last_time: 0.0,
             compare_key: false,
             shown: Shown::default(),
-        })
+            saver: None,
+            resuming: false,
+        };
+        if let Some(remembered) = options.remembered {
+            app.remember(remembered);
+        }
+        app.begin(options.start);
+        Ok(app)
+    }
+
+    fn remember(&mut self, Remembered { loaded, store }: Remembered) {
+        self.state.restore(&loaded.settings);
+        if let Some(notice) = loaded.notice {
+            self.state.toasts.push(ToastKind::Error, chain(&notice));
+        }
+        match SettingsSaver::start(store, loaded.settings) {
+            Ok(saver) => self.saver = Some(saver),
+            Err(error) => log::warn!("settings are not kept: {error}"),
+        }
+    }
+
+    fn begin(&mut self, start: Start) {
+        let last = self.state.last_session.clone();
+        match (start, last) {
+            (Start::Empty, _) => {}
+            (Start::Path(path), _) => self.commands.send(Command::OpenPath(path)),
+            (Start::Last, Some(last)) => {
+                self.state.resume(&last);
+                self.resuming = true;
+                self.commands.send(match last.model {
+                    SessionModel::Bundled => Command::OpenBundled,
+                    SessionModel::File(path) => Command::OpenPath(path),
+                });
+            }
+            (Start::Bundled | Start::Last, _) => self.commands.send(Command::OpenBundled),
+        }
     }
 
     /// What the window shows.
@@ -143,6 +194,8 @@ impl App {
         self.drain();
         for command in self.commands.take() {
             self.apply(command, ctx);
+            // The settings are looked at once a second; what changed last must not wait for the next movement.
+            ctx.request_repaint_after(SAVE_SOON);
         }
         self.animate(ctx);
         self.request(ctx);
@@ -150,6 +203,7 @@ impl App {
             ctx.request_repaint_after(wait);
         }
         self.tell_window(ctx);
+        self.save_settings();
     }
 
     /// Draws the window.
@@ -195,6 +249,7 @@ impl App {
         if let Some(path) = dropped.last().map(|file| file.path()) {
             self.commands.send(Command::OpenPath(path.to_path_buf()));
         }
+        self.state.window = window_size(ctx).or(self.state.window);
         // egui changes the scale by itself with Ctrl and + or -.
         if self.shown.ui_scale.is_some_and(|told| told != ctx.zoom_factor()) {
             self.shown.ui_scale = Some(ctx.zoom_factor());
@@ -259,6 +314,16 @@ impl App {
     }
 }
 
+impl App {
+    fn save_settings(&mut self) {
+        let (state, saver) = (&mut self.state, &mut self.saver);
+        let failure = saver.as_mut().and_then(|saver| saver.tick(Instant::now(), || state.settings()));
+        if let Some(error) = failure {
+            state.toasts.push(ToastKind::Error, chain(&error));
+        }
+    }
+}
+
 impl eframe::App for App {
     fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
         self.logic(ctx);
@@ -276,10 +341,21 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
+        let settings = self.state.settings();
+        if let Some(Err(error)) = self.saver.take().map(|saver| saver.finish(&settings)) {
+            log::error!("{}", chain(&error));
+        }
         if let Some(engine) = self.engine.take() {
             engine.shutdown();
         }
     }
+}
+
+/// The window's size as it is asked for at the start, where text and controls are not scaled yet.
+fn window_size(ctx: &Context) -> Option<WindowSize> {
+    let (rect, maximized) = ctx.input(|input| (input.viewport().inner_rect, input.viewport().maximized));
+    let size = rect?.size() * ctx.zoom_factor();
+    Some(WindowSize { width: size.x.round(), height: size.y.round(), maximized: maximized.unwrap_or(false) })
 }
 
 fn side_panel(panel: Panel, frame: Frame, widest: f32) -> Panel {

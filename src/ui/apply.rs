@@ -139,7 +139,7 @@ impl App {
             return;
         }
         let folder = match question {
-            FileQuestion::Open => self.state.recent.first().and_then(|path| path.parent()).map(Path::to_path_buf),
+            FileQuestion::Open => self.state.open_dir.clone(),
             FileQuestion::Save => Some(self.state.capture_folder()),
         };
         let folder = folder.unwrap_or_else(|| PathBuf::from("."));

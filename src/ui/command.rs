@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
-use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+use egui::{Context, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::{
     state::AppState,
@@ -231,13 +231,11 @@ impl Command {
             Self::PastePose | Self::PasteText(_) => "Paste pose",
             Self::Random => "Random seed",
             Self::Snap => "Snap to seed",
-            Self::AnimateSeed(true) => "Animate seed",
+            Self::AnimateSeed(true) | Self::ToggleAnimateSeed => "Animate seed",
             Self::AnimateSeed(false) => "Stop animating seed",
-            Self::ToggleAnimateSeed => "Animate seed on / off",
             Self::SeedSpeed(_) => "Seed animation speed",
-            Self::AnimateNoise(true) => "Animate noise",
+            Self::AnimateNoise(true) | Self::ToggleAnimateNoise => "Animate noise",
             Self::AnimateNoise(false) => "Stop animating noise",
-            Self::ToggleAnimateNoise => "Animate noise on / off",
             Self::NoiseSpeed(_) => "Noise animation speed",
             Self::SelectLayer(_) => "Select layer",
             Self::PreviousLayer => "Previous layer",
@@ -254,8 +252,8 @@ impl Command {
             Self::Theme(ThemePreference::Light) => "Light theme",
             Self::Theme(ThemePreference::System) => "System theme",
             Self::UiScale(_) => "Interface scale",
-            Self::ToggleLeftPanel => "Show or hide left panel",
-            Self::ToggleRightPanel => "Show or hide right panel",
+            Self::ToggleLeftPanel => "Left panel",
+            Self::ToggleRightPanel => "Right panel",
             Self::FpsLimit(_) => "FPS limit",
             Self::Vsync(_) => "Vertical sync",
             Self::Palette => "Command palette",
@@ -368,6 +366,13 @@ impl Command {
             _ => true,
         }
     }
+}
+
+/// The keys of a shortcut for people, e.g. `Ctrl+Shift+Z` or `+`.
+pub fn keys_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
+    let modifiers = ctx.format_modifiers(shortcut.modifiers);
+    let key = shortcut.logical_key.symbol_or_name();
+    if modifiers.is_empty() { key.to_owned() } else { format!("{modifiers}+{key}") }
 }
 
 /// A cheap handle that panels push commands into; they are applied at the start of the next frame.

@@ -1,9 +1,9 @@
 //! The dialogs over the window. None asks a question, so all close with Esc or a click beside them.
 
-use egui::{Grid, Id, Label, Modal, RichText, ScrollArea, Ui};
+use egui::{Align2, Frame, Grid, Id, Label, Margin, Modal, RichText, ScrollArea, Ui, vec2};
 
 use super::{
-    command::{Command, CommandSender, Group},
+    command::{Command, CommandSender, Group, keys_text},
     palette,
     state::{AppState, Dialog},
     theme, typed_path,
@@ -27,6 +27,13 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
     let palette = theme::Palette::of(&ctx.global_style().visuals);
     let width = (ctx.content_rect().width() - 48.0).min(theme::DIALOG_WIDTH);
     let modal = Modal::new(Id::unique(("dialog", dialog))).backdrop_color(palette.backdrop);
+    // The top edge stays where it is while a list of hits grows and shrinks.
+    let height = ctx.content_rect().height();
+    let area = Modal::default_area(Id::unique(("dialog", dialog)))
+        .anchor(Align2::CENTER_TOP, vec2(0.0, (0.12 * height).round()))
+        .default_size(vec2(width, 0.8 * height));
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(theme::DIALOG_MARGIN));
+    let modal = modal.area(area).frame(frame);
     let shown = modal.show(ctx, |ui| {
         ui.set_width(width);
         match dialog {
@@ -51,7 +58,7 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
 fn shortcuts_ui(ui: &mut Ui) {
     ui.heading("Keyboard shortcuts");
     ui.add_space(theme::UNIT);
-    let height = ui.ctx().content_rect().height() - 160.0;
+    let height = ui.ctx().content_rect().height() * 0.7 - 60.0;
     ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
         for group in Group::ALL {
             let commands = group.commands().into_iter().flatten().filter(|command| !command.shortcuts().is_empty());
@@ -75,7 +82,7 @@ fn group_ui(ui: &mut Ui, name: &str, rows: Vec<(String, String)>) {
 }
 
 fn keys(ctx: &egui::Context, command: &Command) -> String {
-    let keys: Vec<_> = command.shortcuts().iter().map(|shortcut| ctx.format_shortcut(shortcut)).collect();
+    let keys: Vec<_> = command.shortcuts().iter().map(|shortcut| keys_text(ctx, shortcut)).collect();
     keys.join(", ")
 }
 
@@ -83,7 +90,7 @@ fn details_ui(ui: &mut Ui, state: &AppState) {
     ui.heading("Model details");
     ui.add_space(theme::UNIT);
     let Some(model) = &state.model else { return };
-    let height = ui.ctx().content_rect().height() - 200.0;
+    let height = ui.ctx().content_rect().height() * 0.7 - 60.0;
     ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
         if let Some(notice) = &model.notice {
             ui.add(Label::new(RichText::new(notice).color(theme::Palette::of(ui.visuals()).warning)).wrap());

@@ -1,7 +1,7 @@
 //! What happened in the background, taken over into the state.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,11 +16,9 @@ use super::{
 };
 use crate::{
     engine::{EngineEvent, Frame, ModelSummary},
-    session::{PoseEdit, PoseRecord},
+    session::{PoseEdit, PoseRecord, settings::MAX_RECENT},
 };
 
-/// Files that are remembered.
-const RECENT: usize = 12;
 /// A file dialog that closes sooner without an answer never opened: nobody gives up that fast.
 const NEVER_OPENED: Duration = Duration::from_millis(600);
 
@@ -51,6 +49,12 @@ impl App {
                 let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
                 let name = name.unwrap_or("The bundled model".into());
                 self.end_opening();
+                if std::mem::take(&mut self.resuming) {
+                    // The window shall not start empty because a file of the last time is gone or damaged.
+                    self.state.toasts.push(ToastKind::Error, format!("{name} could not be opened: {message}"));
+                    self.commands.send(Command::OpenBundled);
+                    return;
+                }
                 self.fail(ErrorSource::Open, &format!("{name} could not be opened"), message);
             }
             EngineEvent::OpenCancelled { ticket } if self.ticket == Some(ticket) => self.end_opening(),
@@ -82,6 +86,7 @@ impl App {
 
     fn on_opened(&mut self, summary: Arc<ModelSummary>) {
         self.end_opening();
+        self.resuming = false;
         let state = &mut self.state;
         state.error = None;
         state.inspected = None;
@@ -89,7 +94,8 @@ impl App {
         if let Some(path) = &summary.path {
             state.recent.retain(|known| known != path);
             state.recent.insert(0, path.clone());
-            state.recent.truncate(RECENT);
+            state.recent.truncate(MAX_RECENT);
+            state.open_dir = path.parent().map(Path::to_path_buf);
         }
         // Edits of layers and channels mean nothing in another network; in a snapshot of the same one they do.
         let same = state.model.as_ref().is_none_or(|before| before.layers == summary.layers);

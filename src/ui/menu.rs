@@ -1,9 +1,9 @@
 //! The menu bar: every entry is a command, with its shortcut.
 
-use egui::{Button, MenuBar, RichText, Ui};
+use egui::{AtomExt as _, Button, MenuBar, RichText, Role, Ui, WidgetInfo, vec2};
 
 use super::{
-    command::{Command, CommandSender, Group},
+    command::{Command, CommandSender, Group, keys_text},
     state::AppState,
     theme,
 };
@@ -34,13 +34,21 @@ fn group_ui(ui: &mut Ui, group: Group, state: &AppState, commands: &CommandSende
 }
 
 fn entry_ui(ui: &mut Ui, command: Command, state: &AppState, commands: &CommandSender) {
-    let shortcut = command.shortcuts().first().map(|shortcut| ui.ctx().format_shortcut(shortcut));
-    let mut button = Button::new(menu_label(&command, state)).selected(is_on(&command, state));
-    if let Some(shortcut) = shortcut {
-        button = button.shortcut_text(shortcut);
+    let enabled = command.enabled(state);
+    let label = menu_label(&command, state);
+    let on = is_on(&command, state);
+    let accent = theme::Palette::of(ui.visuals()).accent;
+    let mark = RichText::new(if on == Some(true) { "\u{2714}" } else { "" }).small().color(accent);
+    let mut button = Button::new((mark.atom_size(vec2(theme::CHECK_WIDTH, 0.0)), label.as_str()));
+    if let Some(shortcut) = command.shortcuts().first() {
+        button = button.shortcut_text(RichText::new(keys_text(ui.ctx(), shortcut)).font(theme::small_figures()));
     }
     let tooltip = command.tooltip();
-    let response = ui.add_enabled(command.enabled(state), button);
+    let response = ui.add_enabled(enabled, button);
+    response.widget_info(|| match on {
+        Some(on) => WidgetInfo::selected(Role::MenuItemCheckBox, enabled, on, &label),
+        None => WidgetInfo::labeled(Role::MenuItem, enabled, &label),
+    });
     let response = if tooltip.is_empty() { response } else { response.on_hover_text(tooltip) };
     if response.clicked() {
         commands.send(opposite_if_on(command, state));
@@ -50,7 +58,8 @@ fn entry_ui(ui: &mut Ui, command: Command, state: &AppState, commands: &CommandS
 
 fn recent_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     ui.add_enabled_ui(!state.recent.is_empty(), |ui| {
-        ui.menu_button("Recent", |ui| {
+        let indent = "".atom_size(vec2(theme::CHECK_WIDTH, 0.0));
+        ui.menu_button((indent, "Recent"), |ui| {
             ui.set_max_width(2.0 * theme::MENU_WIDTH);
             for path in &state.recent {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
@@ -67,7 +76,7 @@ fn recent_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
 
 fn right_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     let command = Command::Palette;
-    let keys = command.shortcuts().last().map(|shortcut| ui.ctx().format_shortcut(shortcut)).unwrap_or_default();
+    let keys = command.shortcuts().last().map(|shortcut| keys_text(ui.ctx(), shortcut)).unwrap_or_default();
     let button = Button::new(RichText::new("Search commands").weak()).shortcut_text(keys);
     if ui.add(button).on_hover_text(command.tooltip()).clicked() {
         commands.send(command);
@@ -92,17 +101,17 @@ fn menu_label(command: &Command, state: &AppState) -> String {
     }
 }
 
-/// Whether the entry stands for something that is on now.
-fn is_on(command: &Command, state: &AppState) -> bool {
+/// Whether what the entry stands for is on now; `None` where there is nothing to be on or off.
+fn is_on(command: &Command, state: &AppState) -> Option<bool> {
     match command {
-        Command::Zoom(zoom) => state.canvas.zoom == *zoom,
-        Command::Theme(theme) => state.theme == *theme,
-        Command::Compare(_) => state.comparing,
-        Command::ToggleAnimateSeed => state.animation.seed,
-        Command::ToggleAnimateNoise => state.animation.noise,
-        Command::ToggleLeftPanel => state.left_panel,
-        Command::ToggleRightPanel => state.right_panel,
-        _ => false,
+        Command::Zoom(zoom) => Some(state.canvas.zoom == *zoom),
+        Command::Theme(theme) => Some(state.theme == *theme),
+        Command::Compare(_) => Some(state.comparing),
+        Command::ToggleAnimateSeed => Some(state.animation.seed),
+        Command::ToggleAnimateNoise => Some(state.animation.noise),
+        Command::ToggleLeftPanel => Some(state.left_panel),
+        Command::ToggleRightPanel => Some(state.right_panel),
+        _ => None,
     }
 }
 

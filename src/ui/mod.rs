@@ -15,6 +15,7 @@ mod overlay;
 mod palette;
 pub mod performance;
 pub mod picture;
+mod remember;
 mod run;
 pub mod state;
 mod status;

@@ -6,7 +6,7 @@ use egui::{
 };
 
 use super::{
-    command::{Command, CommandSender},
+    command::{Command, CommandSender, keys_text},
     state::{AppState, ErrorOverImage, Opening},
     theme::{self, Palette},
     zoom::{Measured, Zoom},
@@ -90,7 +90,7 @@ fn zoom_button(ui: &mut Ui, text: &str, on: bool, command: Command, commands: &C
 fn hint(ui: &Ui, command: &Command) -> String {
     let words = if command.tooltip().is_empty() { command.label() } else { command.tooltip().to_owned() };
     match command.shortcuts().first() {
-        Some(shortcut) => format!("{words} ({})", ui.ctx().format_shortcut(shortcut)),
+        Some(shortcut) => format!("{words} ({})", keys_text(ui.ctx(), shortcut)),
         None => words,
     }
 }

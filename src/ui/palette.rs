@@ -3,7 +3,7 @@
 use egui::{Button, Id, Key, Modifiers, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
 
 use super::{
-    command::{Command, CommandSender, Group},
+    command::{Command, CommandSender, Group, keys_text},
     fuzzy,
     state::AppState,
     theme,
@@ -34,6 +34,8 @@ pub fn palette_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     field.request_focus();
     if field.changed() {
         search.chosen = 0;
+        // The field was laid out before it took the letters.
+        ui.ctx().request_repaint();
     }
 
     let hits = hits(&search.query, state);
@@ -74,7 +76,7 @@ pub fn forget(ctx: &egui::Context) {
 fn hit_ui(ui: &mut Ui, command: &Command, chosen: bool) -> egui::Response {
     let mut button = Button::selectable(chosen, command.label()).min_size(egui::vec2(ui.available_width(), 0.0));
     if let Some(shortcut) = command.shortcuts().first() {
-        button = button.shortcut_text(RichText::new(ui.ctx().format_shortcut(shortcut)).font(theme::small_figures()));
+        button = button.shortcut_text(RichText::new(keys_text(ui.ctx(), shortcut)).font(theme::small_figures()));
     }
     ui.add(button)
 }

@@ -9,10 +9,10 @@ use eframe::{
 };
 use egui::ViewportBuilder;
 
-use super::app::{App, AppOptions, Start};
+use super::app::{App, AppOptions, Remembered, Start};
 use crate::{
-    base::paths,
     gpu::device::{self, Compute, DeviceChoice},
+    session::{settings::WindowSize, settings_store::SettingsStore},
 };
 
 /// Size of the window at first, in points.
@@ -20,18 +20,26 @@ const SIZE: [f32; 2] = [1280.0, 800.0];
 /// Smallest size that still shows everything.
 const MIN_SIZE: [f32; 2] = [560.0, 360.0];
 
-/// Opens the window and returns when it was closed. Without `file` it starts with the bundled model.
+/// Opens the window and returns when it was closed. Without `file` it starts with what was open the
+/// last time, at first with the bundled model.
 ///
 /// # Errors
 /// If the device cannot be used or there is no display.
 pub fn run(file: Option<PathBuf>, device: DeviceChoice) -> anyhow::Result<()> {
     let compute = device::select(device)?;
-    let settings_dir = paths::config_dir().inspect_err(|error| log::warn!("settings are not kept: {error}")).ok();
-    let start = file.map_or(Start::Bundled, Start::Path);
-    let native = native_options(&compute);
+    let remembered = match SettingsStore::open_default() {
+        Ok(store) => Some(Remembered { loaded: store.load(), store }),
+        Err(error) => {
+            log::warn!("{error}");
+            None
+        }
+    };
+    let start = file.map_or(Start::Last, Start::Path);
+    let window = remembered.as_ref().and_then(|remembered| remembered.loaded.settings.window);
+    let native = native_options(&compute, window);
     let creator = move |context: &eframe::CreationContext<'_>| {
         let render_state = context.wgpu_render_state.clone().ok_or("the window has no graphics device")?;
-        let options = AppOptions { compute, start, settings_dir };
+        let options = AppOptions { compute, start, remembered };
         let app = App::new(options, render_state)?;
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
@@ -41,11 +49,13 @@ pub fn run(file: Option<PathBuf>, device: DeviceChoice) -> anyhow::Result<()> {
         .context("the window could not be opened (is there a display?)")
 }
 
-fn native_options(compute: &Compute) -> NativeOptions {
+fn native_options(compute: &Compute, window: Option<WindowSize>) -> NativeOptions {
+    let size = window.map_or(SIZE, |window| [window.width, window.height]);
     let mut viewport = ViewportBuilder::default()
         .with_title("Stylescope")
         .with_app_id("stylescope")
-        .with_inner_size(SIZE)
+        .with_inner_size(size)
+        .with_maximized(window.is_some_and(|window| window.maximized))
         .with_min_inner_size(MIN_SIZE);
     match eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")) {
         Ok(icon) => viewport = viewport.with_icon(icon),

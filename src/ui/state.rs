@@ -16,7 +16,10 @@ use crate::{
     engine::message::{LayerValues, ModelSummary},
     latent::statistics::LatentStatistics,
     model::layer::LayerInfo,
-    session::{Document, Pose},
+    session::{
+        Document, Pose,
+        settings::{LastSession, WindowSize},
+    },
 };
 
 /// Everything that panels draw from.
@@ -51,8 +54,14 @@ pub struct AppState {
     pub left_panel: bool,
     /// Whether the panel on the right is shown.
     pub right_panel: bool,
+    /// Where the last model was opened from.
+    pub open_dir: Option<PathBuf>,
     /// Where the last image was saved.
     pub capture_dir: Option<PathBuf>,
+    /// The window's size, once it is known.
+    pub window: Option<WindowSize>,
+    /// What was open when the program ended the last time.
+    pub last_session: Option<LastSession>,
     /// Whether an image is on its way.
     pub pending: bool,
     /// Where the network runs.
@@ -173,7 +182,10 @@ impl AppState {
             ui_scale: 1.0,
             left_panel: true,
             right_panel: true,
+            open_dir: None,
             capture_dir: None,
+            window: None,
+            last_session: None,
             pending: false,
             device,
             performance: Performance::default(),

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use egui::{Label, RichText, Sense, Ui, vec2};
 
-use super::{state::AppState, theme};
+use super::{
+    state::{AppState, DeviceLine},
+    theme,
+};
 
 /// Draws the status line. Changing figures keep their width.
 pub fn status_ui(ui: &mut Ui, state: &AppState) {
@@ -32,7 +35,8 @@ pub fn status_ui(ui: &mut Ui, state: &AppState) {
 }
 
 fn model_text(state: &AppState) -> String {
-    let device = format!("{} ({})", state.device.name, state.device.kind);
+    let DeviceLine { name, kind } = &state.device;
+    let device = if name == kind { name.clone() } else { format!("{name} ({kind})") };
     let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
     let config = &model.config;
     let side = config.resolution();

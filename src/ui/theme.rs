@@ -30,10 +30,14 @@ pub const PANEL_MIN_WIDTH: f32 = 240.0;
 pub const PANEL_MAX_WIDTH: f32 = 560.0;
 /// Width of a menu.
 pub const MENU_WIDTH: f32 = 230.0;
+/// Width of the column of check marks in a menu.
+pub const CHECK_WIDTH: f32 = 12.0;
 /// Height of the list of the command palette.
 pub const PALETTE_HEIGHT: f32 = 320.0;
 /// Width of a dialog.
 pub const DIALOG_WIDTH: f32 = 520.0;
+/// Margin of a dialog.
+pub const DIALOG_MARGIN: i8 = 14;
 /// Side of a square of the checkerboard behind transparent images.
 pub const CHECKER_SIZE: f32 = 10.0;
 /// Rounded corners of controls.

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use egui::{Id, Key, Modifiers, RichText, Role, TextEdit, Ui, WidgetInfo};
+use egui::{
+    Id, Key, Modifiers, RichText, Role, TextEdit, Ui, WidgetInfo, text_edit::TextEditState,
+    text_selection::CCursorRange,
+};
 
 use super::{
     command::{Command, CommandSender},
@@ -31,6 +34,12 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
     field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Path"));
     field.request_focus();
 
+    if field.gained_focus() {
+        select_all(ui, field.id, &text);
+    }
+    if field.changed() {
+        ui.ctx().request_repaint();
+    }
     let path = expanded(&text);
     let problem = problem(&path, saves);
     let palette = theme::Palette::of(ui.visuals());
@@ -54,9 +63,16 @@ fn proposal(saves: bool, state: &AppState) -> String {
     if saves {
         return state.capture_folder().join(state.image_name()).display().to_string();
     }
-    let folder = state.recent.first().and_then(|path| path.parent()).map(Path::to_path_buf);
-    let folder = folder.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let folder = state.open_dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR)
+}
+
+/// The proposal is there to be replaced by typing.
+fn select_all(ui: &Ui, id: Id, text: &str) {
+    if let Some(mut field) = TextEditState::load(ui.ctx(), id) {
+        field.cursor.set_char_range(Some(CCursorRange::select_all_str(text)));
+        field.store(ui.ctx(), id);
+    }
 }
 
 /// `~` stands for the home folder, as in a shell.

@@ -1,0 +1,109 @@
+//! What the window remembers from one start to the next: from the state to the settings and back.
+
+use egui::ThemePreference;
+
+use super::{animation::Animation, state::AppState};
+use crate::session::{
+    Document,
+    settings::{LastSession, SessionModel, Settings, ThemeChoice},
+};
+
+/// Names of the side panels among the settings.
+const LEFT: &str = "left";
+const RIGHT: &str = "right";
+
+impl AppState {
+    /// Takes over what was remembered, all but the last session.
+    pub fn restore(&mut self, settings: &Settings) {
+        self.theme = match settings.theme {
+            ThemeChoice::Dark => ThemePreference::Dark,
+            ThemeChoice::Light => ThemePreference::Light,
+            ThemeChoice::System => ThemePreference::System,
+        };
+        let panel = |name: &str| settings.panels.get(name).copied().unwrap_or(true);
+        self.left_panel = panel(LEFT);
+        self.right_panel = panel(RIGHT);
+        self.ui_scale = settings.ui_scale;
+        self.recent = settings.recent.clone();
+        self.open_dir = settings.last_open_dir.clone();
+        self.capture_dir = settings.last_capture_dir.clone();
+        self.window = settings.window;
+        self.performance.fps_limit = settings.fps_limit;
+        self.performance.vsync = settings.vsync;
+        self.animation = Animation { seed_speed: settings.animation_speed, ..Animation::default() };
+        self.last_session = settings.last_session.clone();
+    }
+
+    /// Goes on with the pose of the last session.
+    pub fn resume(&mut self, session: &LastSession) {
+        self.document = Document::new(&session.pose);
+    }
+
+    /// What shall be remembered.
+    pub fn settings(&self) -> Settings {
+        let theme = match self.theme {
+            ThemePreference::Dark => ThemeChoice::Dark,
+            ThemePreference::Light => ThemeChoice::Light,
+            ThemePreference::System => ThemeChoice::System,
+        };
+        Settings {
+            theme,
+            recent: self.recent.clone(),
+            last_open_dir: self.open_dir.clone(),
+            last_capture_dir: self.capture_dir.clone(),
+            window: self.window,
+            fps_limit: self.performance.fps_limit,
+            vsync: self.performance.vsync,
+            ui_scale: self.ui_scale,
+            animation_speed: self.animation.seed_speed,
+            panels: [(LEFT.to_owned(), self.left_panel), (RIGHT.to_owned(), self.right_panel)].into(),
+            last_session: self.session(),
+        }
+    }
+
+    fn session(&self) -> Option<LastSession> {
+        // Until a model is open, what is remembered is what was open the last time.
+        let Some(model) = &self.model else { return self.last_session.clone() };
+        let model = model.path.clone().map_or(SessionModel::Bundled, SessionModel::File);
+        Some(LastSession { model, pose: self.pose().clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        session::{PoseEdit, settings::WindowSize},
+        ui::state::DeviceLine,
+    };
+
+    #[test]
+    fn what_is_remembered_comes_back() {
+        let settings = Settings {
+            theme: ThemeChoice::Light,
+            recent: vec!["/models/a.pkl".into()],
+            last_open_dir: Some("/models".into()),
+            last_capture_dir: Some("/pictures".into()),
+            window: Some(WindowSize { width: 900.0, height: 700.0, maximized: false }),
+            fps_limit: 30,
+            vsync: false,
+            ui_scale: 1.5,
+            animation_speed: -2.0,
+            panels: [(LEFT.to_owned(), false), (RIGHT.to_owned(), true)].into(),
+            last_session: Some(LastSession { model: SessionModel::Bundled, pose: Default::default() }),
+        };
+        let mut state = AppState::new(DeviceLine::default());
+        state.restore(&settings);
+        assert_eq!(state.settings(), settings);
+    }
+
+    #[test]
+    fn the_pose_of_the_last_session_has_no_history() {
+        let mut pose = crate::session::Pose::default();
+        PoseEdit::Psi(0.5).apply(&mut pose);
+        let mut state = AppState::new(DeviceLine::default());
+        state.resume(&LastSession { model: SessionModel::Bundled, pose: pose.clone() });
+        assert_eq!(*state.pose(), pose);
+        assert!(!state.document.can_undo());
+    }
+}
