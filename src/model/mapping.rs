@@ -11,7 +11,7 @@ use super::{
     state_dict::StateDict,
     weights::{Init, Weight, WeightSource},
 };
-use crate::ops::{Activation, bias_act};
+use crate::ops::{Activation, bias_act, normalize_second_moment};
 
 /// Fully connected layers after a normalisation of the input.
 #[derive(Debug, Clone)]
@@ -133,13 +133,15 @@ impl Mapping {
     /// - output: [N, w_dim]
     pub fn forward(&self, z: Tensor<2>, label: Option<Tensor<2>>) -> Result<Tensor<2>, ModelError> {
         let x = match (&self.label, label) {
-            (None, None) => normalize(z),
+            (None, None) => normalize_second_moment(z),
             (Some(LabelInput::Separate(embed)), Some(label)) => {
-                Tensor::cat(vec![normalize(z), normalize(embed.forward(label))], 1)
+                Tensor::cat(vec![normalize_second_moment(z), normalize_second_moment(embed.forward(label))], 1)
             }
-            (Some(LabelInput::Joint(embed)), Some(label)) => normalize(Tensor::cat(vec![z, embed.forward(label)], 1)),
+            (Some(LabelInput::Joint(embed)), Some(label)) => {
+                normalize_second_moment(Tensor::cat(vec![z, embed.forward(label)], 1))
+            }
             (Some(LabelInput::Product(weight)), Some(label)) => {
-                normalize(Tensor::cat(vec![z, label.matmul(weight.value())], 1))
+                normalize_second_moment(Tensor::cat(vec![z, label.matmul(weight.value())], 1))
             }
             (Some(_), None) => return Err(ModelError::Label("the network is conditional: it needs a label")),
             (None, Some(_)) => return Err(ModelError::Label("the network is unconditional: it takes no label")),
@@ -174,10 +176,4 @@ fn stack(
             Linear::new(layer(i, inputs, outputs), source, device)
         })
         .collect()
-}
-
-/// Scales every row to a mean square of 1.
-fn normalize(x: Tensor<2>) -> Tensor<2> {
-    let scale = x.clone().square().mean_dim(1).add_scalar(1e-8).sqrt().recip();
-    x.mul(scale)
 }
