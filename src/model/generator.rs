@@ -250,6 +250,9 @@ impl Generator {
     }
 
     /// The constant input for a batch.
+    ///
+    /// # Panics
+    /// If the batch is empty.
     pub fn start(&self, batch: usize) -> BlockState {
         match &self.network {
             Network::StyleGan2(network) => network.start(batch),
@@ -270,13 +273,7 @@ impl Generator {
     ) -> Result<BlockState, ModelError> {
         let batch = state.x.dims()[0];
         self.check_state(index, &state)?;
-        if styles.0.len() != self.layers.len() {
-            return Err(ModelError::Input {
-                what: "the list of styles",
-                found: vec![styles.0.len()],
-                expected: format!("a style for each of the {} layers", self.layers.len()),
-            });
-        }
+        self.batch_of(styles)?;
         // Only this block's styles travel to the other device.
         let side = 4usize << index;
         let mut here = Vec::with_capacity(styles.0.len());
@@ -306,10 +303,22 @@ impl Generator {
     /// # Errors
     /// If styles or noise do not fit the network.
     pub fn synthesize(&self, styles: &Styles, noise: &Noise) -> Result<Tensor<4>, ModelError> {
-        let batch = styles.0.first().map_or(0, |style| style.dims()[0]);
+        let batch = self.batch_of(styles)?;
         let state = (0..self.num_blocks())
             .try_fold(self.start(batch), |state, index| self.block(index, state, styles, noise))?;
         self.finish(state)
+    }
+
+    /// Number of samples, if there is a style for each layer.
+    fn batch_of(&self, styles: &Styles) -> Result<usize, ModelError> {
+        match styles.0.first().map(|style| style.dims()[0]) {
+            Some(batch @ 1..) if styles.0.len() == self.layers.len() => Ok(batch),
+            _ => Err(ModelError::Input {
+                what: "the list of styles",
+                found: vec![styles.0.len()],
+                expected: format!("a style for each of the {} layers, of one sample or more", self.layers.len()),
+            }),
+        }
     }
 
     fn check_state(&self, index: usize, state: &BlockState) -> Result<(), ModelError> {

@@ -13,6 +13,9 @@ mod stylegan1;
 mod stylegan2;
 mod weights;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::ModelError;
 pub use generator::{BlockState, Generator, Placement, Styles};
 pub use noise::{Noise, NoiseInput};

@@ -9,6 +9,7 @@ mod procedural;
 mod seeds;
 mod stylegan1;
 mod stylegan2;
+mod vulkan;
 
 /// The largest error of a file's comparisons.
 #[derive(Debug, Default, Clone, Copy)]

@@ -10,7 +10,7 @@ use stylescope::ops::{
 
 use crate::{
     Worst,
-    common::{Fixture, assert_close, group, software_vulkan},
+    common::{Fixture, assert_close},
 };
 
 /// Single operations round less than whole networks.
@@ -139,12 +139,4 @@ fn activation(name: &str) -> Activation {
         "swish" => Activation::Swish,
         other => panic!("nobody knows the activation {other}"),
     }
-}
-
-#[test]
-fn parity_ops_on_software_vulkan() {
-    let Some(device) = software_vulkan() else { return };
-    let fixtures: Vec<_> = group("sg2_nv", "safetensors").iter().map(|path| Fixture::load(path)).collect();
-    let fixture = fixtures.iter().find(|fixture| fixture.kind() == "ops").expect("a file of operations");
-    run(fixture, &device);
 }
