@@ -13,6 +13,7 @@ mod keyboard;
 mod menu;
 mod overlay;
 mod palette;
+pub mod panels;
 pub mod performance;
 pub mod picture;
 mod remember;
@@ -22,6 +23,7 @@ mod status;
 pub mod theme;
 pub mod toast;
 mod typed_path;
+pub mod widgets;
 pub mod zoom;
 
 pub use run::run;

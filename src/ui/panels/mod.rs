@@ -1,0 +1,41 @@
+//! The side panels. A panel reads the state and asks for commands; it keeps nothing but how it is looked at (what is
+//! folded away, a search, an order), and that is egui's to remember.
+
+pub mod layer_names;
+pub mod layers;
+pub mod network_latent;
+pub mod noise;
+pub mod performance;
+mod rows;
+pub mod style_mix;
+pub mod style_vector;
+pub mod truncation;
+
+pub use layers::layers_ui;
+pub use network_latent::network_latent_ui;
+pub use noise::noise_ui;
+pub use performance::performance_ui;
+pub use style_mix::style_mix_ui;
+pub use style_vector::style_vector_ui;
+pub use truncation::truncation_ui;
+
+use egui::{ScrollArea, Ui};
+
+use super::{command::CommandSender, state::AppState};
+
+/// Everything of the panel on the left, scrolled where it does not fit.
+pub fn left_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
+    ScrollArea::vertical().id_salt("left panel").auto_shrink(false).show(ui, |ui| {
+        network_latent_ui(ui, state, commands);
+        truncation_ui(ui, state, commands);
+        style_mix_ui(ui, state, commands);
+        noise_ui(ui, state, commands);
+        performance_ui(ui, state, commands);
+    });
+}
+
+/// Everything of the panel on the right. It is as high as the window: its two lists scroll by themselves.
+pub fn right_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
+    layers_ui(ui, state, commands);
+    style_vector_ui(ui, state, commands);
+}

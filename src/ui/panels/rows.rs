@@ -1,0 +1,94 @@
+//! What the panels share: rows that edit one field of the pose, sections that remember whether they are open, and
+//! buttons that stand for a command.
+
+use egui::{Button, Id, Label, Response, RichText, Ui, Vec2};
+
+use crate::{
+    session::{PoseEdit, PoseField},
+    ui::{
+        command::{Command, CommandSender},
+        state::AppState,
+        widgets::{Change, Row, section::section_ui},
+    },
+};
+
+/// Why a row is greyed while no model is open.
+const NO_MODEL: &str = "Open a model first.";
+
+/// Why a row that every model has is greyed.
+pub(super) fn without_model(state: &AppState) -> Option<&'static str> {
+    state.model.is_none().then_some(NO_MODEL)
+}
+
+/// A row for one field of the pose: what the control asks for becomes `edit`, the reset mark the field's own reset.
+pub(super) fn field_row<T>(
+    ui: &mut Ui,
+    state: &AppState,
+    commands: &CommandSender,
+    field: PoseField,
+    row: Row<'_>,
+    control: impl FnOnce(&mut Ui) -> (Response, Option<Change<T>>),
+    edit: impl FnOnce(T) -> PoseEdit,
+) {
+    let output = row.changed(!state.pose().is_default(field)).show(ui, control);
+    if let Some(Change { value, gesture }) = output.change {
+        commands.edit_in(edit(value), gesture);
+    }
+    if output.reset {
+        commands.edit(field.reset());
+    }
+}
+
+/// A section that remembers whether it is open. `resets` is what its reset mark acts on.
+pub(super) fn section(
+    ui: &mut Ui,
+    state: &AppState,
+    commands: &CommandSender,
+    title: &str,
+    resets: Option<PoseField>,
+    contents: impl FnOnce(&mut Ui),
+) {
+    let id = Id::new(("section is open", title));
+    let open = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(true);
+    let changed = resets.map(|field| !state.pose().is_default(field));
+    let output = section_ui(ui, title, open, changed, contents);
+    if let Some(open) = output.toggled {
+        ui.data_mut(|data| data.insert_temp(id, open));
+    }
+    if let (true, Some(field)) = (output.reset, resets) {
+        commands.edit(field.reset());
+    }
+}
+
+/// A button for `command` with a shorter `text`; greyed while the command can do nothing.
+pub(super) fn command_button(
+    ui: &mut Ui,
+    state: &AppState,
+    commands: &CommandSender,
+    command: Command,
+    text: &str,
+    size: Vec2,
+) -> Response {
+    let label = command.label();
+    let response = ui
+        .push_id(&label, |ui| ui.add_enabled(command.enabled(state), Button::new(text).truncate().min_size(size)))
+        .inner
+        .accessible_name(&label);
+    let keys = command.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
+    let tooltip = match (command.tooltip(), keys) {
+        ("", None) => label,
+        ("", Some(keys)) => format!("{label} ({keys})"),
+        (tooltip, None) => tooltip.to_owned(),
+        (tooltip, Some(keys)) => format!("{tooltip} ({keys})"),
+    };
+    let response = response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip);
+    if response.clicked() {
+        commands.send(command);
+    }
+    response
+}
+
+/// A quiet line, e.g. what to do where there is nothing to show yet.
+pub(super) fn hint(ui: &mut Ui, text: impl Into<String>) {
+    ui.add(Label::new(RichText::new(text).weak()).wrap().selectable(false));
+}
