@@ -13,7 +13,7 @@ use super::{
     background::{Background, chain},
     canvas,
     command::{Command, CommandSender},
-    dialog, keyboard, menu,
+    dialog, keyboard, menu, panels,
     state::{AppState, DeviceLine},
     status, theme,
     toast::{self, ToastKind},
@@ -221,10 +221,10 @@ impl App {
         // However narrow the window, the image keeps the larger part.
         let widest = (0.36 * ui.available_width()).clamp(theme::PANEL_MIN_WIDTH, theme::PANEL_MAX_WIDTH);
         if state.left_panel {
-            side_panel(Panel::left("left panel"), side, widest).show(ui, |ui| ui.set_min_width(ui.available_width()));
+            side_panel(Panel::left("left panel"), side, widest).show(ui, |ui| panels::left_ui(ui, state, commands));
         }
         if state.right_panel {
-            side_panel(Panel::right("right panel"), side, widest).show(ui, |ui| ui.set_min_width(ui.available_width()));
+            side_panel(Panel::right("right panel"), side, widest).show(ui, |ui| panels::right_ui(ui, state, commands));
         }
         let canvas = CentralPanel::no_frame().show(ui, |ui| canvas::canvas_ui(ui, state, commands));
         dialog::dialog_ui(ui.ctx(), state, commands);

@@ -113,6 +113,9 @@ impl App {
             Command::UiScale(scale) if scale.is_finite() => state.ui_scale = scale.clamp(UI_SCALES.0, UI_SCALES.1),
             Command::ToggleLeftPanel => state.left_panel = !state.left_panel,
             Command::ToggleRightPanel => state.right_panel = !state.right_panel,
+            Command::Section(title, open) => {
+                state.sections.insert(title, open);
+            }
             Command::FpsLimit(limit) => {
                 let limits = Performance::FPS_LIMITS;
                 state.performance.fps_limit = limit.clamp(*limits.start(), *limits.end());

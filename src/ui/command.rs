@@ -94,6 +94,8 @@ pub enum Command {
     ToggleLeftPanel,
     /// Show or hide the panel on the right.
     ToggleRightPanel,
+    /// Open or close a section of the panels, by its title.
+    Section(String, bool),
     /// Highest number of requested images a second, 5..=1000.
     FpsLimit(u32),
     /// Wait for the screen's refresh or not.
@@ -254,6 +256,8 @@ impl Command {
             Self::UiScale(_) => "Interface scale",
             Self::ToggleLeftPanel => "Left panel",
             Self::ToggleRightPanel => "Right panel",
+            Self::Section(title, true) => return format!("Open section {title}"),
+            Self::Section(title, false) => return format!("Close section {title}"),
             Self::FpsLimit(_) => "FPS limit",
             Self::Vsync(_) => "Vertical sync",
             Self::Palette => "Command palette",

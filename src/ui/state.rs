@@ -1,6 +1,10 @@
 //! What the window shows. Panels read it; only `App::logic` changes it.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use egui::ThemePreference;
 
@@ -56,6 +60,8 @@ pub struct AppState {
     pub right_panel: bool,
     /// Where the last model was opened from.
     pub open_dir: Option<PathBuf>,
+    /// Whether sections of the panels are open, by their titles; those that are not named are.
+    pub sections: BTreeMap<String, bool>,
     /// Where the last image was saved.
     pub capture_dir: Option<PathBuf>,
     /// The window's size, once it is known.
@@ -183,6 +189,7 @@ impl AppState {
             left_panel: true,
             right_panel: true,
             open_dir: None,
+            sections: BTreeMap::new(),
             capture_dir: None,
             window: None,
             last_session: None,
@@ -212,6 +219,11 @@ impl AppState {
     /// The model's layers; empty without a model.
     pub fn layers(&self) -> &[LayerInfo] {
         self.model.as_ref().map_or(&[], |model| &model.layers)
+    }
+
+    /// Whether a section of the panels is open.
+    pub fn section_is_open(&self, title: &str) -> bool {
+        self.sections.get(title).copied().unwrap_or(true)
     }
 
     /// The layer of the style vector panel.

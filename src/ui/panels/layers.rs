@@ -26,7 +26,7 @@ const MARK_WIDTH: f32 = 7.0;
 /// Width of the column of resolutions, in points.
 const SIZE_WIDTH: f32 = 28.0;
 /// Part of the window's height that the table may take.
-const SHARE_OF_HEIGHT: f32 = 0.45;
+const SHARE_OF_HEIGHT: f32 = 0.5;
 /// The table is at least this high, in points.
 const MIN_HEIGHT: f32 = 120.0;
 

@@ -131,10 +131,10 @@ fn seed_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         state,
         commands,
         PoseField::Seed,
-        Row::new("Seed", "Seed", SEED).lacking(lacking),
+        Row::new("Seed", "Seed number", SEED).lacking(lacking),
         |ui| {
             let seed = nearest_seed(position.x, position.y);
-            Number::new("Seed", seed.into(), 0.0..=u32::MAX.into()).integer().show(ui)
+            Number::new("Seed number", seed.into(), 0.0..=u32::MAX.into()).integer().show(ui)
         },
         |seed| {
             let (x, y) = position_of(seed as u32);
@@ -204,7 +204,7 @@ fn class_row(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         state,
         commands,
         PoseField::Class,
-        Row::new("Class", "Class", CLASS).lacking(without_model(state).or(unconditional)),
+        Row::new("Class", "Class label", CLASS).lacking(without_model(state).or(unconditional)),
         |ui| {
             let selected = if classes == 0 { "none".to_owned() } else { class.min(classes - 1).to_string() };
             let mut change = None;
@@ -221,7 +221,7 @@ fn class_row(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
                     }
                 });
             });
-            (response.response.accessible_name("Class"), change)
+            (response.response.accessible_name("Class label"), change)
         },
         PoseEdit::Class,
     );

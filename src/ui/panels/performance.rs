@@ -11,7 +11,7 @@ use crate::{
         command::{Command, CommandSender},
         performance::Performance,
         state::AppState,
-        theme::{ROW_HEIGHT, figures},
+        theme::figures,
         widgets::{
             Number, Row,
             plot::{History, history_ui},
@@ -92,8 +92,9 @@ fn times_ui(ui: &mut Ui, state: &AppState) {
 fn limits_ui(ui: &mut Ui, performance: &Performance, commands: &CommandSender) {
     let default = Performance::default();
     let limits = f64::from(*Performance::FPS_LIMITS.start())..=f64::from(*Performance::FPS_LIMITS.end());
-    let row = Row::new("FPS limit", "FPS limit", LIMIT).changed(performance.fps_limit != default.fps_limit);
-    let output = row.show(ui, |ui| Number::new("FPS limit", performance.fps_limit.into(), limits).integer().show(ui));
+    let row = Row::new("FPS limit", "Image rate limit", LIMIT).changed(performance.fps_limit != default.fps_limit);
+    let output =
+        row.show(ui, |ui| Number::new("Image rate limit", performance.fps_limit.into(), limits).integer().show(ui));
     let limit = output.change.map(|change| change.value as u32).or(output.reset.then_some(default.fps_limit));
     if let Some(limit) = limit {
         commands.send(Command::FpsLimit(limit));

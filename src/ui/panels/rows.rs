@@ -1,7 +1,7 @@
 //! What the panels share: rows that edit one field of the pose, sections that remember whether they are open, and
 //! buttons that stand for a command.
 
-use egui::{Button, Id, Label, Response, RichText, Ui, Vec2};
+use egui::{Button, Label, Response, RichText, Ui, Vec2};
 
 use crate::{
     session::{PoseEdit, PoseField},
@@ -48,12 +48,10 @@ pub(super) fn section(
     resets: Option<PoseField>,
     contents: impl FnOnce(&mut Ui),
 ) {
-    let id = Id::new(("section is open", title));
-    let open = ui.data(|data| data.get_temp::<bool>(id)).unwrap_or(true);
     let changed = resets.map(|field| !state.pose().is_default(field));
-    let output = section_ui(ui, title, open, changed, contents);
+    let output = section_ui(ui, title, state.section_is_open(title), changed, contents);
     if let Some(open) = output.toggled {
-        ui.data_mut(|data| data.insert_temp(id, open));
+        commands.send(Command::Section(title.to_owned(), open));
     }
     if let (true, Some(field)) = (output.reset, resets) {
         commands.edit(field.reset());

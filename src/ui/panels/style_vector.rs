@@ -39,7 +39,7 @@ pub fn style_vector_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) 
             hint(ui, "Open a model and choose a layer to move the channels of its style.");
             return;
         };
-        let memory = Id::new("space of the style vector panel");
+        let memory = Id::unique("space of the style vector panel");
         let mut space = ui.data(|data| data.get_temp::<Space>(memory)).unwrap_or_default();
         layer_row(ui, state, commands, layer);
         let tabs = [

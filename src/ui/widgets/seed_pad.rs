@@ -115,7 +115,7 @@ fn paint(ui: &Ui, response: &Response, position: SeedPosition, seed_at: impl Fn(
                 painter.circle_filled(center, 2.0, palette.weak.gamma_multiply(0.6));
             }
             let color = if share > 0.0 { palette.strong } else { palette.weak };
-            let text = seed_at(x as i64, y as i64).to_string();
+            let text = short_seed(seed_at(x as i64, y as i64));
             painter.text(center + vec2(7.0, -5.0), Align2::LEFT_CENTER, text, small_figures(), color);
         }
     }
@@ -128,6 +128,20 @@ fn paint(ui: &Ui, response: &Response, position: SeedPosition, seed_at: impl Fn(
 fn weight(position: SeedPosition, x: f64, y: f64) -> f32 {
     let along = |a: f64, b: f64| (1.0 - (a - b).abs()).max(0.0);
     (along(position.x, x) * along(position.y, y)) as f32
+}
+
+/// A seed in at most as many figures as a cell has room for. Below 0 the seeds are those at the end of 32 bits, which
+/// nobody can tell apart but by their distance from it.
+fn short_seed(seed: u32) -> String {
+    let signed = seed as i32;
+    if (-9999..0).contains(&signed) {
+        return signed.to_string();
+    }
+    let text = seed.to_string();
+    match text.len() {
+        0..=6 => text,
+        length => format!("\u{2026}{}", text.get(length - 5..).unwrap_or(&text)),
+    }
 }
 
 fn crosshair(painter: &egui::Painter, rect: Rect, color: Color32) {
@@ -176,6 +190,15 @@ mod tests {
         assert_eq!(*position, SeedPosition { x: 4.0, y: 0.5 });
         assert!(changes.len() > 2 && changes[0].gesture.is_some());
         assert!(changes.iter().all(|c| c.gesture == changes[0].gesture));
+    }
+
+    #[test]
+    fn seeds_fit_their_cell() {
+        for (seed, text) in
+            [(0, "0"), (999_999, "999999"), (4_000_123, "\u{2026}00123"), (u32::MAX, "-1"), (u32::MAX - 99, "-100")]
+        {
+            assert_eq!(short_seed(seed), text);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::{
 const FINE: f32 = 0.1;
 /// Nudges while Shift is held are this many steps.
 const COARSE_STEPS: f32 = 10.0;
+/// Height of the rail under the number of a compact bar.
+const COMPACT_RAIL: f32 = 4.0;
 /// Width of the field in which the number of a vertical bar is typed.
 const TYPING_WIDTH: f32 = 52.0;
 
@@ -112,7 +114,7 @@ impl<'a> ValueBar<'a> {
         self
     }
 
-    /// Write the number over the bar instead of beside it, for narrow columns.
+    /// Put the bar under the number instead of beside it, for narrow columns.
     pub fn compact(mut self) -> Self {
         self.compact = true;
         self
@@ -168,7 +170,8 @@ impl<'a> ValueBar<'a> {
     fn rail(&self, rect: Rect) -> Rect {
         let number = if self.vertical || self.compact { 0.0 } else { NUMBER_WIDTH.min(0.5 * rect.width()) };
         let rail = rect.shrink(1.0);
-        rail.with_max_x(rail.right() - number)
+        let top = if self.compact { rail.bottom() - COMPACT_RAIL } else { rail.top() };
+        rail.with_max_x(rail.right() - number).with_min_y(top)
     }
 
     fn clamped(&self, value: f32) -> f32 {
@@ -291,9 +294,11 @@ impl<'a> ValueBar<'a> {
             let line = |t: f32| Rect::from_x_y_ranges((x(t) - 1.0)..=(x(t) + 1.0), inner.y_range());
             (Rect::from_x_y_ranges(x(from)..=x(to), inner.y_range()), line(at(self.value)), line(at(self.origin)))
         };
+        // A thin line of the fill's colour would hardly be seen.
+        let accent = if self.compact { palette.accent } else { palette.accent_fill };
         let strength = if self.muted { 0.35 } else { 1.0 };
         let palette = Palette::of(ui.visuals());
-        painter.rect_filled(fill, radius, palette.accent_fill.gamma_multiply(strength));
+        painter.rect_filled(fill, radius, accent.gamma_multiply(strength));
         if at(self.origin) > 0.0 && at(self.origin) < 1.0 {
             let thin = if self.vertical { vec2(0.0, 0.5) } else { vec2(0.5, 0.0) };
             painter.rect_filled(tick.shrink2(thin), 0, palette.weak.gamma_multiply(0.5));
@@ -308,7 +313,8 @@ impl<'a> ValueBar<'a> {
             let color = if self.muted { palette.weak } else { visuals.text_color() };
             let font = ui.style().drag_value_text_style.resolve(ui.style());
             let right = if self.compact { 3.0 } else { 5.0 };
-            painter.text(pos2(rect.right() - right, rect.center().y), Align2::RIGHT_CENTER, text, font, color);
+            let lifted = if self.compact { 1.5 } else { 0.0 };
+            painter.text(pos2(rect.right() - right, rect.center().y - lifted), Align2::RIGHT_CENTER, text, font, color);
         }
         let outline = if response.has_focus() { ui.visuals().selection.stroke } else { visuals.bg_stroke };
         painter.rect_stroke(rect, radius, Stroke { width: outline.width.max(1.0), ..outline }, StrokeKind::Inside);

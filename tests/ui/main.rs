@@ -1,0 +1,4 @@
+//! Drives the window as a person would, through its accessibility tree, and looks at what it draws.
+
+mod panels;
+mod scene;
