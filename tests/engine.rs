@@ -99,14 +99,26 @@ fn walk() -> Vec<(&'static str, Pose)> {
     step("between seeds", &mut |pose| pose.seed = SeedPosition { x: 3.4, y: 1.7 });
     step("class", &mut |pose| pose.class = 2);
     step("psi", &mut |pose| pose.truncation = Truncation { psi: 0.6, cutoff: Some(4) });
-    step("mix", &mut |pose| { pose.mix.amounts.insert(5, 0.5); });
-    step("layer psi", &mut |pose| { pose.layer_psi.insert(6, -0.5); });
-    step("w offset", &mut |pose| { pose.w_offsets.entry(2).or_default().insert(3, 1.5); });
-    step("fine style offset", &mut |pose| { pose.style_offsets.entry(7).or_default().insert(1, 2.0); });
-    step("coarse style offset", &mut |pose| { pose.style_offsets.entry(1).or_default().insert(1, 2.0); });
+    step("mix", &mut |pose| {
+        pose.mix.amounts.insert(5, 0.5);
+    });
+    step("layer psi", &mut |pose| {
+        pose.layer_psi.insert(6, -0.5);
+    });
+    step("w offset", &mut |pose| {
+        pose.w_offsets.entry(2).or_default().insert(3, 1.5);
+    });
+    step("fine style offset", &mut |pose| {
+        pose.style_offsets.entry(7).or_default().insert(1, 2.0);
+    });
+    step("coarse style offset", &mut |pose| {
+        pose.style_offsets.entry(1).or_default().insert(1, 2.0);
+    });
     step("style offset taken back", &mut |pose| pose.style_offsets.clear());
     step("noise strength", &mut |pose| pose.noise.strength = 1.5);
-    step("layer noise", &mut |pose| { pose.layer_noise.insert(6, 3.0); });
+    step("layer noise", &mut |pose| {
+        pose.layer_noise.insert(6, 3.0);
+    });
     step("noise turned", &mut |pose| pose.noise.turn = 0.2);
     step("random noise", &mut |pose| pose.noise = Noise { mode: NoiseMode::Random, seed: 5, ..pose.noise });
     step("random noise, not turned", &mut |pose| pose.noise.turn = 0.0);
@@ -250,7 +262,9 @@ impl Session {
         let compute = if kind == ComputeKind::Cpu { Compute::cpu() } else { software };
         let woken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&woken);
-        let wake = Arc::new(move || { count.fetch_add(1, Ordering::Relaxed); });
+        let wake = Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         let engine = Engine::start(compute, display.clone(), wake).unwrap();
         Some(Self { engine, display, woken, events: Vec::new() })
     }

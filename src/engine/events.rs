@@ -62,7 +62,9 @@ mod tests {
     fn progress_is_replaced_by_newer_progress_and_nothing_else_is() {
         let woken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&woken);
-        let events = Events::new(Arc::new(move || { count.fetch_add(1, Ordering::Relaxed); }));
+        let events = Events::new(Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        }));
         for done in 0..5 {
             events.push(progress(done));
         }

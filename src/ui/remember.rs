@@ -23,6 +23,8 @@ impl AppState {
         let panel = |name: &str| settings.panels.get(name).copied().unwrap_or(true);
         self.left_panel = panel(LEFT);
         self.right_panel = panel(RIGHT);
+        self.sections = settings.panels.clone();
+        self.sections.retain(|name, _| name != LEFT && name != RIGHT);
         self.ui_scale = settings.ui_scale;
         self.recent = settings.recent.clone();
         self.open_dir = settings.last_open_dir.clone();
@@ -46,6 +48,9 @@ impl AppState {
             ThemePreference::Light => ThemeChoice::Light,
             ThemePreference::System => ThemeChoice::System,
         };
+        let mut panels = self.sections.clone();
+        panels.insert(LEFT.to_owned(), self.left_panel);
+        panels.insert(RIGHT.to_owned(), self.right_panel);
         Settings {
             theme,
             recent: self.recent.clone(),
@@ -56,7 +61,7 @@ impl AppState {
             vsync: self.performance.vsync,
             ui_scale: self.ui_scale,
             animation_speed: self.animation.seed_speed,
-            panels: [(LEFT.to_owned(), self.left_panel), (RIGHT.to_owned(), self.right_panel)].into(),
+            panels,
             last_session: self.session(),
         }
     }
@@ -89,7 +94,7 @@ mod tests {
             vsync: false,
             ui_scale: 1.5,
             animation_speed: -2.0,
-            panels: [(LEFT.to_owned(), false), (RIGHT.to_owned(), true)].into(),
+            panels: [(LEFT, false), (RIGHT, true), ("Noise", false)].map(|(name, open)| (name.to_owned(), open)).into(),
             last_session: Some(LastSession { model: SessionModel::Bundled, pose: Default::default() }),
         };
         let mut state = AppState::new(DeviceLine::default());

@@ -294,10 +294,10 @@ impl<'a> ValueBar<'a> {
             let line = |t: f32| Rect::from_x_y_ranges((x(t) - 1.0)..=(x(t) + 1.0), inner.y_range());
             (Rect::from_x_y_ranges(x(from)..=x(to), inner.y_range()), line(at(self.value)), line(at(self.origin)))
         };
+        let palette = Palette::of(ui.visuals());
         // A thin line of the fill's colour would hardly be seen.
         let accent = if self.compact { palette.accent } else { palette.accent_fill };
         let strength = if self.muted { 0.35 } else { 1.0 };
-        let palette = Palette::of(ui.visuals());
         painter.rect_filled(fill, radius, accent.gamma_multiply(strength));
         if at(self.origin) > 0.0 && at(self.origin) < 1.0 {
             let thin = if self.vertical { vec2(0.0, 0.5) } else { vec2(0.5, 0.0) };
