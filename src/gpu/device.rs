@@ -9,7 +9,10 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use burn::tensor::{Device, DeviceKind};
+use burn::{
+    cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, autotune::AutotuneLevel},
+    tensor::{Device, DeviceKind},
+};
 use burn_wgpu::WgpuSetup;
 
 use crate::base::{mailbox::lock, worker::catch};
@@ -123,6 +126,9 @@ fn start(kind: ComputeKind) -> Result<Compute, DeviceError> {
         ComputeKind::Software => DeviceKind::Cpu,
         ComputeKind::Gpu | ComputeKind::Cpu => DeviceKind::DefaultDevice,
     };
+    if kind == ComputeKind::Software {
+        tune_little();
+    }
     let failed = |message| DeviceError::Start { name: found.name.clone(), message };
     let (device, setup) = catch(|| Device::wgpu_options().device_kind(selector).init_with_setup())
         .map_err(failed)?
@@ -133,6 +139,16 @@ fn start(kind: ComputeKind) -> Result<Compute, DeviceError> {
         return Err(missing());
     }
     Ok(Compute { device, kind, name: info.name, shared: Some(setup) })
+}
+
+/// Keeps the runtime from measuring every kernel there is for every shape: where each takes milliseconds to run and longer
+/// to compile, that takes minutes before the first image and gains nothing.
+fn tune_little() {
+    let mut config = CubeClRuntimeConfig::default();
+    config.autotune.level = AutotuneLevel::Minimal;
+    if !CubeClRuntimeConfig::try_set(config.override_from_env()) {
+        log::debug!("the runtime was configured before; its tuning stays as it is");
+    }
 }
 
 /// The graphics adapters that the runtime could use.

@@ -1,6 +1,11 @@
 //! Image values to bytes, exactly as the official tools do it. The window, saved files and the command line agree
 //! because they all come here (the shader `present.wgsl` has the same formula).
 
+use rayon::prelude::*;
+
+/// Pixels that a thread converts in one go.
+const PART: usize = 1 << 14;
+
 /// Why values do not form an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{len} values are no image of {channels} channels, {height} rows and {width} columns (1, 3 or 4 channels)")]
@@ -34,17 +39,23 @@ pub fn rgba8(image: &[f32], channels: usize, height: usize, width: usize) -> Res
     if !matches!(channels, 1 | 3 | 4) || pixels.checked_mul(channels) != Some(image.len()) {
         return Err(error());
     }
+    let plane = |channel: usize| &image[channel * pixels..(channel + 1) * pixels];
+    // Without colours the grey plane stands for all three, without alpha all is opaque.
+    let [red, green, blue] = if channels == 1 { [plane(0); 3] } else { [plane(0), plane(1), plane(2)] };
+    let alpha = (channels == 4).then(|| plane(3));
     let mut bytes = vec![255u8; pixels.checked_mul(4).ok_or_else(error)?];
-    for (channel, plane) in image.chunks_exact(pixels).enumerate() {
-        for (pixel, &value) in bytes.chunks_exact_mut(4).zip(plane) {
-            pixel[channel] = level(value);
+    bytes.par_chunks_mut(4 * PART).enumerate().for_each(|(part, bytes)| {
+        let part = part * PART..part * PART + bytes.len() / 4;
+        let colours = red[part.clone()].iter().zip(&green[part.clone()]).zip(&blue[part.clone()]);
+        for (pixel, ((&red, &green), &blue)) in bytes.chunks_exact_mut(4).zip(colours) {
+            pixel[..3].copy_from_slice(&[level(red), level(green), level(blue)]);
         }
-    }
-    if channels == 1 {
-        for pixel in bytes.chunks_exact_mut(4) {
-            (pixel[1], pixel[2]) = (pixel[0], pixel[0]);
+        if let Some(alpha) = alpha {
+            for (pixel, &alpha) in bytes.chunks_exact_mut(4).zip(&alpha[part]) {
+                pixel[3] = level(alpha);
+            }
         }
-    }
+    });
     Ok(bytes)
 }
 
@@ -73,6 +84,18 @@ mod tests {
         assert_eq!(rgb, [0, 128, 255, 255, 255, 128, 0, 255]);
         let rgba = rgba8(&[-1.0, 0.0, 1.0, 0.0], 4, 1, 1).unwrap();
         assert_eq!(rgba, [0, 128, 255, 128]);
+    }
+
+    #[test]
+    fn large_images_are_converted_in_parts_without_a_seam() {
+        let (height, width) = (3, PART);
+        let image: Vec<f32> = (0..4 * height * width).map(|i| (i % 1013) as f32 / 506.0 - 1.0).collect();
+        let bytes = rgba8(&image, 4, height, width).unwrap();
+        let pixels = height * width;
+        for pixel in [0, 1, PART - 1, PART, PART + 1, pixels - 1] {
+            let expected: Vec<u8> = (0..4).map(|channel| level(image[channel * pixels + pixel])).collect();
+            assert_eq!(bytes[4 * pixel..4 * pixel + 4], expected, "pixel {pixel}");
+        }
     }
 
     #[test]

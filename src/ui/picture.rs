@@ -11,7 +11,8 @@ const MOST: usize = 4;
 /// The newest image. Nothing is copied: egui samples the texture that the render thread wrote.
 #[derive(Debug, Default)]
 pub struct Picture {
-    shown: Option<(TextureId, [u32; 2])>,
+    /// The image is kept with its texture: the render thread writes to a texture again once nobody keeps it.
+    shown: Option<(TextureId, PresentedImage)>,
     /// Oldest first.
     registered: Vec<(wgpu::Texture, TextureId)>,
 }
@@ -19,7 +20,7 @@ pub struct Picture {
 impl Picture {
     /// The texture and its size in pixels.
     pub fn get(&self) -> Option<(TextureId, [u32; 2])> {
-        self.shown
+        self.shown.as_ref().map(|(id, image)| (*id, image.size))
     }
 
     /// Shows another image from now on.
@@ -29,7 +30,7 @@ impl Picture {
             Some((_, id)) => *id,
             None => self.register(&image.texture, render_state),
         };
-        self.shown = Some((id, image.size));
+        self.shown = Some((id, image.clone()));
     }
 
     /// Shows nothing any more.
