@@ -1,0 +1,273 @@
+//! The networks of a file: what they are, and how their weights become a state dict.
+
+use std::fmt;
+
+use super::{
+    error::Fault,
+    tensor::{NamedTensors, TensorView},
+};
+use crate::model::{
+    config::GeneratorConfig,
+    state_dict::{HostTensor, StateDict},
+};
+
+/// What a network is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The generator as it was trained.
+    Generator,
+    /// The moving average of the generator, which makes the better images.
+    GeneratorEma,
+    /// The discriminator.
+    Discriminator,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Generator => "generator",
+            Self::GeneratorEma => "generator (moving average)",
+            Self::Discriminator => "discriminator",
+        })
+    }
+}
+
+/// What is known of a network before it is loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NetworkConfig {
+    /// A generator that can be loaded.
+    Generator(GeneratorConfig),
+    /// A discriminator.
+    Discriminator(DiscriminatorSummary),
+}
+
+/// A discriminator in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiscriminatorSummary {
+    /// Side of its images in pixels.
+    pub resolution: usize,
+    /// Channels of its images.
+    pub img_channels: usize,
+    /// Number of classes, 0 for an unconditional network.
+    pub label_dim: usize,
+}
+
+/// A network of a file.
+#[derive(Debug, Clone)]
+pub struct NetworkEntry {
+    /// What it is for.
+    pub role: Role,
+    /// Its name in the file, e.g. `G_ema`.
+    pub name: String,
+    /// What it is, in numbers.
+    pub config: NetworkConfig,
+    /// Number of trained values.
+    pub num_parameters: usize,
+    /// Which network it was taken for, e.g. for a class of the official code; empty if the weights alone tell.
+    pub class_name: String,
+    pub(super) tensors: NamedTensors,
+    pub(super) plan: Vec<Planned>,
+}
+
+impl NetworkEntry {
+    /// The generator's configuration, if it is one.
+    pub fn generator(&self) -> Option<&GeneratorConfig> {
+        match &self.config {
+            NetworkConfig::Generator(config) => Some(config),
+            NetworkConfig::Discriminator(_) => None,
+        }
+    }
+
+    /// Takes over the configuration that the file gives, if its weights fit: what their shapes tell must be the same.
+    pub(super) fn adopt(&mut self, config: GeneratorConfig) -> Result<(), Fault> {
+        let fits = self.generator().is_some_and(|inferred| {
+            let shapes = |config: &GeneratorConfig| {
+                let mapping = (config.mapping().num_layers, config.mapping().hidden_dim);
+                let latent = (config.z_dim(), config.w_dim(), config.label_dim());
+                let image = (config.resolution(), config.img_channels());
+                (std::mem::discriminant(config), mapping, latent, image, config.channels().clone())
+            };
+            let noise = |config: &GeneratorConfig| match config {
+                GeneratorConfig::StyleGan2(config) => Some((config.use_noise, config.architecture)),
+                GeneratorConfig::StyleGan1(_) => None,
+            };
+            shapes(inferred) == shapes(&config) && noise(inferred) == noise(&config)
+        });
+        if !fits {
+            let cause = "the configuration in the metadata does not fit the weights".to_owned();
+            return Err(Fault::Weights { network: self.name.clone(), cause });
+        }
+        self.config = NetworkConfig::Generator(config);
+        Ok(())
+    }
+
+    /// The weights under their official names. `file` is the whole file.
+    pub(super) fn load(&self, file: &[u8]) -> Result<StateDict, Fault> {
+        let mut weights = StateDict::default();
+        for planned in &self.plan {
+            weights.0.insert(planned.name.clone(), planned.read(file)?);
+        }
+        Ok(weights)
+    }
+
+    /// The arrays as the file has them, under the file's names.
+    pub(super) fn load_raw(&self, file: &[u8]) -> Result<StateDict, Fault> {
+        let read = |(name, view): (&String, &TensorView)| -> Result<_, Fault> {
+            Ok((name.clone(), HostTensor { shape: view.shape.clone(), data: view.read(file)? }))
+        };
+        Ok(StateDict(self.tensors.iter().map(read).collect::<Result<_, _>>()?))
+    }
+}
+
+/// A weight of the state dict to be, and how it comes from the file.
+#[derive(Debug, Clone)]
+pub(super) struct Planned {
+    pub name: String,
+    shape: Vec<usize>,
+    /// `None`: all zeros.
+    view: Option<TensorView>,
+    scale: f32,
+    shift: f32,
+}
+
+impl Planned {
+    fn read(&self, file: &[u8]) -> Result<HostTensor, Fault> {
+        let mut data = match &self.view {
+            Some(view) => view.read(file)?,
+            None => vec![0.0; self.shape.iter().product()],
+        };
+        if self.scale != 1.0 {
+            data.iter_mut().for_each(|value| *value *= self.scale);
+        }
+        if self.shift != 0.0 {
+            data.iter_mut().for_each(|value| *value += self.shift);
+        }
+        HostTensor::new(self.shape.clone(), data)
+            .ok_or_else(|| Fault::damaged(format!("weight {}", self.name), "its shape and its data disagree"))
+    }
+}
+
+/// Collects the weights of one network from the arrays of the file.
+pub(super) struct Plan<'t> {
+    pub network: &'t str,
+    pub tensors: &'t NamedTensors,
+    planned: Vec<Planned>,
+}
+
+/// A change of layout between the file and the state dict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As it is, axes of length 1 apart.
+    Same,
+    /// [in, out] to [out, in].
+    Transposed,
+    /// [k, k, in, out] to [out, in, k, k].
+    HwioToOihw,
+    /// The same, turned by 180 degrees in the plane.
+    HwioToOihwFlipped,
+}
+
+impl<'t> Plan<'t> {
+    pub fn new(network: &'t str, tensors: &'t NamedTensors) -> Self {
+        Self { network, tensors, planned: Vec::new() }
+    }
+
+    /// The weights, each one once.
+    pub fn finish(self) -> Vec<Planned> {
+        self.planned
+    }
+
+    pub fn fault(&self, cause: impl Into<String>) -> Fault {
+        Fault::Weights { network: self.network.to_owned(), cause: cause.into() }
+    }
+
+    /// The array `name` of the file.
+    pub fn view(&self, name: &str) -> Result<&'t TensorView, Fault> {
+        self.tensors.get(name).ok_or_else(|| self.fault(format!("the weight {name} is missing")))
+    }
+
+    /// Shape of the array `name`, which must have `N` axes.
+    pub fn dims<const N: usize>(&self, name: &str) -> Result<[usize; N], Fault> {
+        let shape = &self.view(name)?.shape;
+        <[usize; N]>::try_from(shape.as_slice())
+            .map_err(|_| self.fault(format!("the weight {name} has shape {shape:?}, {N} axes are needed")))
+    }
+
+    /// Whether the file has `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Plans the array `from` of the file as `name` with `shape`.
+    pub fn take(&mut self, name: impl Into<String>, from: &str, shape: &[usize]) -> Result<(), Fault> {
+        self.convert(name, from, shape, Layout::Same, 1.0, 0.0)
+    }
+
+    /// As [`Self::take`] if the file has it.
+    pub fn take_optional(&mut self, name: impl Into<String>, from: &str, shape: &[usize]) -> Result<(), Fault> {
+        if self.has(from) { self.take(name, from, shape) } else { Ok(()) }
+    }
+
+    /// Plans `from` as `name`: another layout, then `* scale + shift`.
+    pub fn convert(
+        &mut self,
+        name: impl Into<String>,
+        from: &str,
+        shape: &[usize],
+        layout: Layout,
+        scale: f32,
+        shift: f32,
+    ) -> Result<(), Fault> {
+        let source = self.view(from)?;
+        let wrong = || self.fault(format!("the weight {from} has shape {:?}, {shape:?} is needed", source.shape));
+        let rank = match layout {
+            Layout::Same => source.shape.len(),
+            Layout::Transposed => 2,
+            Layout::HwioToOihw | Layout::HwioToOihwFlipped => 4,
+        };
+        if source.shape.len() != rank {
+            return Err(wrong());
+        }
+        let view = match layout {
+            Layout::Same => source.clone(),
+            Layout::Transposed => source.clone().permute(&[1, 0]),
+            Layout::HwioToOihw => source.clone().permute(&[3, 2, 0, 1]),
+            Layout::HwioToOihwFlipped => source.clone().permute(&[3, 2, 0, 1]).flip(2).flip(3),
+        };
+        let long = |shape: &[usize]| shape.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
+        if long(&view.shape) != long(shape) {
+            return Err(wrong());
+        }
+        self.planned.push(Planned { name: name.into(), shape: shape.to_vec(), view: Some(view), scale, shift });
+        Ok(())
+    }
+
+    /// Plans zeros, for a weight that the file's lineage does not have.
+    pub fn zeros(&mut self, name: impl Into<String>, shape: &[usize]) {
+        self.planned.push(Planned { name: name.into(), shape: shape.to_vec(), view: None, scale: 1.0, shift: 0.0 });
+    }
+}
+
+/// Number of values that training changes: all but averages, noise maps, filters and levels of detail.
+pub(super) fn num_parameters(tensors: &NamedTensors) -> usize {
+    const BUFFERS: [&str; 9] = [
+        "w_avg",
+        "dlatent_avg",
+        "latent_avg",
+        "noise_const",
+        "resample_filter",
+        "kernel",
+        "lod",
+        "apply_noise.noise",
+        "mean_style",
+    ];
+    let is_buffer = |name: &str| {
+        BUFFERS.iter().any(|buffer| name.ends_with(buffer))
+            || name.contains("noises.noise_")
+            || name
+                .rsplit(['.', '/'])
+                .next()
+                .is_some_and(|last| last.strip_prefix("noise").is_some_and(|number| number.parse::<u32>().is_ok()))
+    };
+    tensors.iter().filter(|(name, _)| !is_buffer(name)).map(|(_, view)| view.num_elements()).sum()
+}

@@ -1,0 +1,25 @@
+//! How much a pickle may ask for.
+
+/// Limits of one run of the machine. They bound its memory to a few times the pickle's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Values that may be built.
+    pub values: usize,
+    /// Height of the stack, and entries of the memo.
+    pub stack: usize,
+    /// Nested marks.
+    pub marks: usize,
+    /// Opcodes.
+    pub opcodes: usize,
+    /// Longest number in text form, in digits.
+    pub digits: usize,
+}
+
+impl Limits {
+    /// Limits for a pickle of `len` bytes. Model files have a value per 8 bytes in small indexes of tensors, one in
+    /// hundreds where the tensors are inside; a file of nothing but one-byte opcodes is an attack.
+    pub fn for_len(len: usize) -> Self {
+        let values = 200_000 + len / 16;
+        Self { values, stack: values, marks: 4096, opcodes: 2_000_000 + len / 4, digits: 64 }
+    }
+}
