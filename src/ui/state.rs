@@ -259,16 +259,15 @@ impl AppState {
     /// What saved images begin with: the model's name, in letters that every file system takes.
     pub fn image_stem(&self) -> String {
         let name = self.model.as_ref().map_or("image", |model| model.name.as_str());
-        let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
         let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
         let stem: String = name.chars().take(64).map(safe).collect();
-        if stem.is_empty() { "image-".to_owned() } else { format!("{stem}-") }
+        if stem.is_empty() { "image".to_owned() } else { stem }
     }
 
     /// The name that is proposed for the image on the screen.
     pub fn image_name(&self) -> String {
         let seed = self.pose().seed;
-        format!("{}seed{:.0}.png", self.image_stem(), seed.x.round() + 100.0 * seed.y.round())
+        format!("{}-seed{:.0}.png", self.image_stem(), seed.x.round() + 100.0 * seed.y.round())
     }
 
     /// Whether the pose on the screen lies on the disk.

@@ -50,7 +50,7 @@ fn times_ui(ui: &mut Ui, state: &AppState) {
     let fps = if fps > 0.0 { format!("{fps:>5.1} fps") } else { "  idle   ".to_owned() };
     ui.label(small(fps)).on_hover_text("Images a second, while the pose changes");
     let times = format!(
-        "map{} affine{} synth{} present{} = {} ms",
+        "map{} \u{b7} affine{} \u{b7} synth{} \u{b7} present{} \u{b7} total{} ms",
         milliseconds(last.map),
         milliseconds(last.affine),
         milliseconds(last.synthesis),
