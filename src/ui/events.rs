@@ -15,7 +15,7 @@ use super::{
     typed_path::with_png,
 };
 use crate::{
-    engine::{EngineEvent, Frame, ModelSummary},
+    engine::{EngineEvent, Frame, ModelSummary, bundled},
     session::{PoseEdit, PoseRecord, settings::MAX_RECENT},
 };
 
@@ -177,15 +177,28 @@ impl App {
     fn restore(&mut self, record: PoseRecord) {
         self.state.document.edit(&PoseEdit::Replace(Box::new(record.pose)), None);
         self.state.error = None;
-        let toasts = &mut self.state.toasts;
+        let name = &record.model_name;
         match &self.state.model {
-            None => toasts.push(ToastKind::Info, format!("Pose restored. Now open its model, {}", record.model_name)),
-            Some(model) if model.name != record.model_name => {
-                let text = format!("The picture was made with {}; its pose looks different here", record.model_name);
-                toasts.push(ToastKind::Info, text);
+            Some(model) if model.name == *name => self.state.toasts.push(ToastKind::Success, "Pose restored"),
+            Some(_) => {
+                let text = format!("The picture was made with {name}; its pose looks different here");
+                self.state.toasts.push(ToastKind::Info, text);
             }
-            Some(_) => toasts.push(ToastKind::Success, "Pose restored"),
+            None => match self.known_model(name) {
+                Some(open) => self.commands.send(open),
+                None => self.state.toasts.push(ToastKind::Info, format!("Pose restored. Now open its model, {name}")),
+            },
         }
+    }
+
+    /// How a model is opened that was open before.
+    fn known_model(&self, name: &str) -> Option<Command> {
+        if name == bundled::NAME {
+            return Some(Command::OpenBundled);
+        }
+        let is_it =
+            |path: &&PathBuf| [path.file_name(), path.file_stem()].into_iter().flatten().any(|part| part == name);
+        self.state.recent.iter().find(is_it).cloned().map(Command::OpenPath)
     }
 
     /// A failure stands over the image, and as a message for those who look elsewhere.

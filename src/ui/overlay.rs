@@ -31,7 +31,10 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
     }
     if state.comparing {
         floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, |ui| comparing_ui(ui));
-    } else if let Some(notice) = state.model.as_ref().and_then(|model| model.notice.as_ref()) {
+    } else if let Some(notice) = state.model.as_ref().and_then(|model| model.notice.as_ref())
+        && !state.left_panel
+    {
+        // With the panel on the left, it stands there.
         floating(ui, "notice", inner.left_top(), Align2::LEFT_TOP, |ui| {
             ui.set_max_width(inner.width() - 40.0);
             ui.add(Label::new(RichText::new(notice).small().color(Palette::of(ui.visuals()).warning)).wrap());
