@@ -367,10 +367,11 @@ impl Builder<'_> {
         };
         let name = self.names.layer(block, half, "apply_noise.weight", &format!("noise{}.weight_orig", half + 1));
         let shape: &[usize] = if official { &[channels] } else { &[1, channels, 1, 1] };
-        let noise_weight = self.source.weight(name, shape, [channels], Init::Constant(0.0), self.synthesis)?;
+        let (noise_weight, noise_weights) =
+            self.source.weight_and_values(name, shape, [channels], Init::Constant(0.0), self.synthesis)?;
         let noise_index = self.noise_map(block, half, resolution)?;
         let gain = self.arithmetic.noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt());
-        let power: f64 = noise_weight.values()?.iter().map(|&w| f64::from(w).powi(2)).sum();
+        let power: f64 = noise_weights.iter().map(|&w| f64::from(w).powi(2)).sum();
         let layer = self.layers.len();
         self.layers.push(LayerInfo {
             name: format!("layer{layer}"),

@@ -268,9 +268,14 @@ impl Builder<'_> {
         let mut noise_strength = 0.0;
         if self.config.use_noise {
             let name_of = |field| format!("{name}.{field}");
-            let strength =
-                self.source.weight(name_of("noise_strength"), &[], [1], Init::Constant(0.0), self.synthesis)?;
-            noise_strength = strength.values()?.first().copied().unwrap_or_default();
+            let (strength, values) = self.source.weight_and_values(
+                name_of("noise_strength"),
+                &[],
+                [1],
+                Init::Constant(0.0),
+                self.synthesis,
+            )?;
+            noise_strength = values.first().copied().unwrap_or_default();
             let index = self.noise.shapes().len();
             let file = Some((name_of("noise_const"), vec![resolution, resolution]));
             self.noise.push(resolution, file, self.source, self.synthesis)?;

@@ -69,7 +69,20 @@ impl WeightSource {
         device: &Device,
     ) -> Result<Weight<D>, ModelError> {
         let values = self.host(&name, shape, init)?;
-        Ok(Weight { name, shape: shape.to_vec(), value: Tensor::from_data(TensorData::new(values, dims), device) })
+        Ok(Weight::new(name, shape, dims, values, device))
+    }
+
+    /// As [`Self::weight`], with a copy of the values, which are then known without reading them back from a GPU.
+    pub fn weight_and_values<const D: usize>(
+        &mut self,
+        name: String,
+        shape: &[usize],
+        dims: [usize; D],
+        init: Init,
+        device: &Device,
+    ) -> Result<(Weight<D>, Vec<f32>), ModelError> {
+        let values = self.host(&name, shape, init)?;
+        Ok((Weight::new(name, shape, dims, values.clone(), device), values))
     }
 }
 
@@ -82,16 +95,16 @@ pub(crate) struct Weight<const D: usize> {
 }
 
 impl<const D: usize> Weight<D> {
+    fn new(name: String, shape: &[usize], dims: [usize; D], values: Vec<f32>, device: &Device) -> Self {
+        Self { name, shape: shape.to_vec(), value: Tensor::from_data(TensorData::new(values, dims), device) }
+    }
+
     pub fn value(&self) -> Tensor<D> {
         self.value.clone()
     }
 
-    pub fn values(&self) -> Result<Vec<f32>, ModelError> {
-        read(&self.name, self.value())
-    }
-
     pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {
-        let data = self.values()?;
+        let data = read(&self.name, self.value())?;
         weights.0.insert(self.name.clone(), HostTensor { shape: self.shape.clone(), data });
         Ok(())
     }
