@@ -1,0 +1,249 @@
+//! The synthesis network of StyleGAN (arXiv 1812.04948, figure 1), in the official order of operations and in the
+//! community port's.
+
+mod build;
+
+use std::f64::consts::SQRT_2;
+
+use burn::tensor::{
+    Tensor,
+    module::{conv_transpose2d, conv2d},
+    ops::{ConvOptions, ConvTransposeOptions, PadMode},
+};
+
+use super::{
+    config::StyleGan1Variant,
+    error::ModelError,
+    generator::BlockState,
+    state_dict::{HostTensor, StateDict},
+    weights::Weight,
+};
+use crate::ops::{Activation, Filter, adain, bias_act, filter2d, upsample_nearest};
+
+/// Where the two variants differ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Arithmetic {
+    /// Over sqrt(w_dim), on the weight of the style.
+    style_gain: f64,
+    /// Added to the first half of a style, which scales.
+    scale_offset: f64,
+    /// Over sqrt(channels), on the weight to RGB.
+    rgb_gain: f64,
+    /// Over sqrt(channels), on the noise weights; `None` leaves them as they are.
+    noise_gain: Option<f64>,
+    /// The bias comes with the convolution, so before blur and noise; else after both.
+    early_bias: bool,
+    /// On the sum of the four shifted kernels of a fused upsampling.
+    fused_scale: f64,
+    epsilon: f64,
+}
+
+const OFFICIAL: Arithmetic = Arithmetic {
+    style_gain: 1.0,
+    scale_offset: 1.0,
+    rgb_gain: 1.0,
+    noise_gain: None,
+    early_bias: false,
+    fused_scale: 1.0,
+    epsilon: 1e-8,
+};
+
+const COMMUNITY: Arithmetic = Arithmetic {
+    style_gain: SQRT_2,
+    scale_offset: 0.0,
+    rgb_gain: SQRT_2,
+    noise_gain: Some(SQRT_2),
+    early_bias: true,
+    fused_scale: 0.25,
+    epsilon: 1e-5,
+};
+
+/// Constant input and blocks of 4, 8, ... pixels with two layers each.
+#[derive(Debug, Clone)]
+pub(crate) struct StyleGan1 {
+    arithmetic: Arithmetic,
+    variant: StyleGan1Variant,
+    resolution: usize,
+    lod: f32,
+    input: Weight<4>,
+    blocks: Vec<Block>,
+    blur: Filter,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    resolution: usize,
+    layers: [Layer; 2],
+    rgb: Conv,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    /// Position among the styles.
+    layer: usize,
+    /// Missing in the first layer, which takes the constant.
+    conv: Option<Conv>,
+    /// Missing in the community port's first layer.
+    bias: Option<Weight<1>>,
+    noise_index: usize,
+    noise_weight: Weight<1>,
+}
+
+#[derive(Debug, Clone)]
+struct Conv {
+    kind: ConvKind,
+    weight: Weight<4>,
+    gain: f64,
+    /// Of a convolution to RGB; a layer's bias is the layer's.
+    bias: Option<Weight<1>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ConvKind {
+    Plain,
+    /// Nearest upsampling, then the convolution.
+    Up,
+    /// Both in one transposed convolution.
+    FusedUp {
+        /// The weight is [I, O, k, k] in files already.
+        transposed: bool,
+    },
+}
+
+impl StyleGan1 {
+    pub fn num_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    pub fn start(&self, batch: usize) -> BlockState {
+        let input = self.input.value();
+        let [_, channels, height, width] = input.dims();
+        BlockState { x: input.expand([batch, channels, height, width]), image: None }
+    }
+
+    /// How much of the image at `resolution` comes from the next smaller one: 0 none, 1 all.
+    fn blend(&self, resolution: usize) -> f32 {
+        let level = (self.resolution / resolution).max(1).ilog2();
+        (self.lod - level as f32).clamp(0.0, 1.0)
+    }
+
+    /// Whether block `index` computes anything at the current level of detail.
+    pub fn is_active(&self, index: usize) -> bool {
+        self.blocks.get(index).is_some_and(|block| self.blend(block.resolution) < 1.0)
+    }
+
+    /// `styles` are on the synthesis device.
+    pub fn block(
+        &self,
+        index: usize,
+        state: BlockState,
+        styles: &[Tensor<2>],
+        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+    ) -> Result<BlockState, ModelError> {
+        let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
+        let BlockState { mut x, image } = state;
+        let blend = self.blend(block.resolution);
+        let smaller = image.map(|image| upsample_nearest(image, 2));
+        // Blocks above the current level of detail have no say in the image.
+        if blend >= 1.0 {
+            return Ok(BlockState { x, image: smaller });
+        }
+        for layer in &block.layers {
+            x = self.layer(layer, x, styles, noise)?;
+        }
+        // The image is needed where it is the result, or where the next resolution blends it in.
+        let last = block.resolution == self.resolution;
+        let image = if last || self.blend(block.resolution * 2) > 0.0 {
+            let rgb = convolve(&block.rgb, x.clone(), 1.0);
+            let rgb = bias_act(rgb, block.rgb.bias.as_ref().map(Weight::value), Activation::Linear, 1.0, None);
+            Some(match smaller {
+                Some(smaller) if blend > 0.0 => rgb.mul_scalar(1.0 - blend).add(smaller.mul_scalar(blend)),
+                _ => rgb,
+            })
+        } else {
+            None
+        };
+        Ok(BlockState { x, image })
+    }
+
+    fn layer(
+        &self,
+        layer: &Layer,
+        x: Tensor<4>,
+        styles: &[Tensor<2>],
+        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+    ) -> Result<Tensor<4>, ModelError> {
+        let Arithmetic { scale_offset, noise_gain, early_bias, fused_scale, epsilon, .. } = self.arithmetic;
+        let mut bias = layer.bias.as_ref().map(Weight::value);
+        let mut x = match &layer.conv {
+            Some(conv) => convolve(conv, x, fused_scale),
+            None => x,
+        };
+        if early_bias {
+            x = bias_act(x, bias.take(), Activation::Linear, 1.0, None);
+        }
+        if layer.conv.as_ref().is_some_and(|conv| conv.kind != ConvKind::Plain) {
+            x = filter2d(x, &self.blur);
+        }
+        let [batch, channels, _, _] = x.dims();
+        if let Some((map, multiplier)) = noise(layer.noise_index)? {
+            let gain = noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt()) * f64::from(multiplier);
+            let weight = layer.noise_weight.value().mul_scalar(gain).reshape([1, channels, 1, 1]);
+            x = x.add(map.mul(weight));
+        }
+        let x = bias_act(x, bias, Activation::LeakyRelu, 1.0, None);
+        let style = styles.get(layer.layer).filter(|style| style.dims() == [batch, 2 * channels]);
+        let Some(style) = style else {
+            return Err(ModelError::Input {
+                what: "the style of a layer",
+                found: styles.get(layer.layer).map(|style| style.dims().to_vec()).unwrap_or_default(),
+                expected: format!("[{batch}, {}]", 2 * channels),
+            });
+        };
+        let scale = style.clone().narrow(1, 0, channels);
+        let scale = if scale_offset == 0.0 { scale } else { scale.add_scalar(scale_offset) };
+        Ok(adain(x, scale, style.clone().narrow(1, channels, channels), epsilon))
+    }
+
+    pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {
+        self.input.store(weights)?;
+        for block in &self.blocks {
+            for layer in &block.layers {
+                if let Some(conv) = &layer.conv {
+                    conv.weight.store(weights)?;
+                }
+                if let Some(bias) = &layer.bias {
+                    bias.store(weights)?;
+                }
+                layer.noise_weight.store(weights)?;
+            }
+            block.rgb.weight.store(weights)?;
+            if let Some(bias) = &block.rgb.bias {
+                bias.store(weights)?;
+            }
+        }
+        if self.variant == StyleGan1Variant::Official {
+            weights.0.insert("synthesis.lod".into(), HostTensor { shape: Vec::new(), data: vec![self.lod] });
+        }
+        Ok(())
+    }
+}
+
+/// Runs a convolution: [N, I, H, W] to [N, O, H, W] or, upsampling, [N, O, 2H, 2W].
+fn convolve(conv: &Conv, x: Tensor<4>, fused_scale: f64) -> Tensor<4> {
+    let weight = conv.weight.value().mul_scalar(conv.gain);
+    let kernel = weight.dims()[2];
+    match conv.kind {
+        ConvKind::Plain | ConvKind::Up => {
+            let x = if conv.kind == ConvKind::Up { upsample_nearest(x, 2) } else { x };
+            conv2d(x, weight, None, ConvOptions::new([1, 1], [kernel / 2, kernel / 2], [1, 1], 1))
+        }
+        ConvKind::FusedUp { transposed } => {
+            let weight = if transposed { weight } else { weight.swap_dims(0, 1) };
+            let weight = weight.pad((1, 1, 1, 1), PadMode::Constant(0.0));
+            let part = |y, x| weight.clone().narrow(2, y, kernel + 1).narrow(3, x, kernel + 1);
+            let weight = part(0, 0).add(part(0, 1)).add(part(1, 0)).add(part(1, 1)).mul_scalar(fused_scale);
+            conv_transpose2d(x, weight, None, ConvTransposeOptions::new([2, 2], [1, 1], [0, 0], [1, 1], 1))
+        }
+    }
+}
