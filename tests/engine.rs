@@ -1,7 +1,7 @@
 //! The engine as the window uses it: requests in, frames and events out.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -10,6 +10,7 @@ use std::{
 };
 
 use stylescope::{
+    checkpoint,
     engine::{
         DisplayDevice, Engine, EngineError, EngineEvent, Frame, ModelId, ModelSource, ModelSummary, RenderError,
         RenderRequest, SaveImage, SaveTarget, Stamp, bundled,
@@ -282,7 +283,11 @@ impl Session {
     }
 
     fn open_bundled(&mut self) -> Arc<ModelSummary> {
-        self.engine.open(ModelSource::Bundled);
+        self.open(ModelSource::Bundled)
+    }
+
+    fn open(&mut self, source: ModelSource) -> Arc<ModelSummary> {
+        self.engine.open(source);
         self.event(|event| match event {
             EngineEvent::Opened(summary) => Some(Arc::clone(summary)),
             EngineEvent::OpenFailed { message, .. } => panic!("{message}"),
@@ -308,6 +313,27 @@ impl Session {
     }
 }
 
+/// A network of three blocks, so that a software driver has few kernels to compile.
+fn tiny_file(folder: &Path) -> PathBuf {
+    let mut config = small_config();
+    if let GeneratorConfig::StyleGan2(config) = &mut config {
+        config.resolution = 16;
+        config.channels = ChannelTable::from_base(128, 8, 16);
+    }
+    let weights = Generator::init(config.clone(), 3, &Placement::cpu()).unwrap().state_dict().unwrap();
+    let path = folder.join("tiny.safetensors");
+    checkpoint::save_safetensors(&path, &config, &weights, &[]).unwrap();
+    path
+}
+
+/// The model of a file, on the CPU.
+fn model_of_file(path: &Path) -> Arc<OpenModel> {
+    let (config, weights) = checkpoint::open(path, &()).unwrap().load_generator(0).unwrap();
+    let generator = Generator::from_state_dict(config, weights, &Placement::cpu()).unwrap();
+    let summary = open_model(small_config(), 1, &Placement::cpu()).summary.clone();
+    Arc::new(OpenModel { summary, generator, fingerprint: String::new(), statistics: OnceLock::new() })
+}
+
 fn request(model: &ModelSummary, pose: &Pose) -> RenderRequest {
     RenderRequest { model: model.id, pose: pose.clone(), inspect: None }
 }
@@ -323,8 +349,10 @@ fn bundled_twin() -> Arc<OpenModel> {
 #[test]
 fn a_session_on_a_gpu_device_reads_nothing_back() {
     let Some(mut session) = Session::start(ComputeKind::Software) else { return };
-    let model = session.open_bundled();
-    let twin = bundled_twin();
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny_file(folder.path());
+    let model = session.open(ModelSource::Path(path.clone()));
+    let twin = model_of_file(&path);
     let (mut frames, mut differing, mut largest) = (0, 0usize, 0);
     for (name, pose) in walk() {
         let stamp = session.engine.request(request(&model, &pose));
@@ -332,7 +360,7 @@ fn a_session_on_a_gpu_device_reads_nothing_back() {
         frames += 1;
         assert_eq!(frame.stamp, stamp);
         assert_eq!(frame.bytes_read_back, 0, "{name}: the frame was read back");
-        assert_eq!(frame.image.as_ref().unwrap().size, [64, 64]);
+        assert_eq!(frame.image.as_ref().unwrap().size, [16, 16]);
         // This test's own reading happens on its own thread and is counted there.
         let texture = session.texture(&frame);
         let (host, _) = render_picture(&twin, &pose).unwrap();
@@ -507,6 +535,53 @@ fn an_opening_that_was_given_up_is_not_told_of() {
     let bundled = RenderRequest { model: opened, pose: Pose::default(), inspect: None };
     let stamp = session.engine.request(bundled);
     assert!(session.frame(stamp).image.is_ok());
+}
+
+#[test]
+fn a_file_is_opened_with_progress_and_a_bad_one_leaves_the_model_alone() {
+    let Some(mut session) = Session::start(ComputeKind::Cpu) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = tiny_file(folder.path());
+    let model = session.open(ModelSource::Path(path.clone()));
+    assert_eq!((model.name.as_str(), model.path.as_ref()), ("tiny", Some(&path)));
+    assert_eq!(model.config.resolution(), 16);
+    assert!(!model.details.is_empty());
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(
+        session.events.iter().any(|event| matches!(event, EngineEvent::OpenProgress { done, total, .. }
+            if *done == length && *total == length)),
+        "{:?}",
+        session.events
+    );
+    let bad = folder.path().join("bad.pt");
+    std::fs::write(&bad, b"this is no model").unwrap();
+    let ticket = session.engine.open(ModelSource::Path(bad.clone()));
+    let message = session.event(|event| match event {
+        EngineEvent::OpenFailed { ticket: failed, path: Some(path), message } if *failed == ticket && *path == bad => {
+            Some(message.clone())
+        }
+        _ => None,
+    });
+    assert!(message.contains("bad.pt"), "{message}");
+    let stamp = session.engine.request(request(&model, &Pose::default()));
+    let frame = session.frame(stamp);
+    assert_eq!(session.texture(&frame), render_picture(&model_of_file(&path), &Pose::default()).unwrap().0);
+}
+
+#[test]
+fn a_new_model_takes_the_place_of_the_old_one() {
+    let Some(mut session) = Session::start(ComputeKind::Cpu) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let first = session.open_bundled();
+    session.events.clear();
+    let second = session.open(ModelSource::Path(tiny_file(folder.path())));
+    let show = |session: &Session, model: &ModelSummary| {
+        let stamp = session.engine.request(request(model, &Pose::default()));
+        session.frame(stamp).image
+    };
+    assert_eq!(show(&session, &first).unwrap().size, [64, 64], "until the new one is asked for");
+    assert_eq!(show(&session, &second).unwrap().size, [16, 16]);
+    assert_eq!(*show(&session, &first).unwrap_err(), RenderError::NotOpen(first.id), "the old one was let go");
 }
 
 #[test]

@@ -10,24 +10,25 @@ use std::{
 
 use crate::{
     base::{error_chain::error_chain, worker::catch},
+    checkpoint::{self, CheckpointError, Progress},
     engine::{
         bundled,
         events::Events,
         message::{EngineEvent, ModelId, ModelSource, ModelSummary, OpenTicket},
         model::{Models, OpenModel, fingerprint},
     },
-    model::{ModelError, Placement},
+    model::{Generator, ModelError, Placement},
 };
 
 /// Why a model was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The file could not be read.
+    #[error(transparent)]
+    File(#[from] CheckpointError),
     /// The network could not be built from what the file holds.
     #[error("the network could not be built")]
     Build(#[from] ModelError),
-    /// The format is not known.
-    #[error("{} is of no format that can be opened", .0.display())]
-    Format(PathBuf),
     /// Something panicked.
     #[error("opening failed unexpectedly: {0}")]
     Panicked(String),
@@ -108,22 +109,55 @@ impl OpenJob {
     fn open(&self) -> Result<OpenModel, OpenError> {
         match &self.source {
             ModelSource::Bundled => self.open_bundled(),
-            ModelSource::Path(path) => Err(OpenError::Format(path.clone())),
+            ModelSource::Path(path) => self.open_file(path),
         }
+    }
+
+    fn open_file(&self, path: &Path) -> Result<OpenModel, OpenError> {
+        let checkpoint = checkpoint::open(path, self)?;
+        let (config, weights) = checkpoint.load_generator(checkpoint.preferred_generator()?)?;
+        let (path, details) = (checkpoint.path.clone(), checkpoint.details());
+        let notice = (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" "));
+        // The file's bytes go before the network is built, which takes as much again.
+        drop(checkpoint);
+        let fingerprint = fingerprint(&config, &weights);
+        let generator = Generator::from_state_dict(config, weights, &self.placement)?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(self.opened(Some(path), name, details, notice, generator, fingerprint))
     }
 
     fn open_bundled(&self) -> Result<OpenModel, OpenError> {
         let generator = bundled::generator(&self.placement)?;
         let fingerprint = fingerprint(generator.config(), &generator.state_dict()?);
-        let summary = ModelSummary {
-            id: ModelId(self.ticket.0),
-            path: None,
-            name: bundled::NAME.to_owned(),
-            details: vec![format!("{}, {} pixels", generator.config().family_name(), generator.config().resolution())],
-            notice: Some(bundled::NOTICE.to_owned()),
-            config: generator.config().clone(),
-            layers: generator.layers().to_vec(),
-        };
-        Ok(OpenModel { summary: Arc::new(summary), generator, fingerprint, statistics: OnceLock::new() })
+        let details = vec![format!("{}, {} pixels", generator.config().family_name(), generator.config().resolution())];
+        let notice = Some(bundled::NOTICE.to_owned());
+        Ok(self.opened(None, bundled::NAME.to_owned(), details, notice, generator, fingerprint))
+    }
+
+    fn opened(
+        &self,
+        path: Option<PathBuf>,
+        name: String,
+        details: Vec<String>,
+        notice: Option<String>,
+        generator: Generator,
+        fingerprint: String,
+    ) -> OpenModel {
+        let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
+        let summary =
+            Arc::new(ModelSummary { id: ModelId(self.ticket.0), path, name, details, notice, config, layers });
+        OpenModel { summary, generator, fingerprint, statistics: OnceLock::new() }
+    }
+}
+
+impl Progress for OpenJob {
+    fn advance(&self, done: u64, total: u64) {
+        if !self.cancelled() {
+            self.events.push(EngineEvent::OpenProgress { ticket: self.ticket, done, total });
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        !self.current.is(self.ticket)
     }
 }
