@@ -61,9 +61,33 @@ pub struct MappingConfig {
 }
 
 /// Channels of the feature maps by resolution: `4 -> 512, 8 -> 512, ...`, one entry a power of two.
+///
+/// Written with text keys: inside of a tagged enum serde cannot turn JSON's keys back into numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "BTreeMap<String, usize>", into = "BTreeMap<String, usize>")]
 pub struct ChannelTable(pub BTreeMap<usize, usize>);
+
+impl From<ChannelTable> for BTreeMap<String, usize> {
+    fn from(table: ChannelTable) -> Self {
+        table.0.into_iter().map(|(resolution, channels)| (resolution.to_string(), channels)).collect()
+    }
+}
+
+impl TryFrom<BTreeMap<String, usize>> for ChannelTable {
+    type Error = ConfigError;
+
+    fn try_from(table: BTreeMap<String, usize>) -> Result<Self, ConfigError> {
+        let entry = |(resolution, channels): (String, usize)| match resolution.parse() {
+            Ok(resolution) => Ok((resolution, channels)),
+            Err(_) => Err(ConfigError {
+                field: "channels",
+                value: resolution,
+                rule: "its keys must be resolutions in pixels",
+            }),
+        };
+        table.into_iter().map(entry).collect::<Result<_, _>>().map(Self)
+    }
+}
 
 impl ChannelTable {
     /// `min(channel_base / r, channel_max)` for every resolution from 4 to `resolution`.
@@ -301,5 +325,52 @@ impl GeneratorConfig {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_survives_json() {
+        let mapping = MappingConfig {
+            num_layers: 8,
+            hidden_dim: 512,
+            lr_multiplier: 0.01,
+            w_avg_beta: 0.998,
+            label_normalization: LabelNormalization::Joint,
+        };
+        let channels = ChannelTable::from_base(16384, 512, 256);
+        let stylegan2 = GeneratorConfig::StyleGan2(StyleGan2Config {
+            z_dim: 512,
+            label_dim: 3,
+            w_dim: 512,
+            resolution: 256,
+            img_channels: 3,
+            mapping: mapping.clone(),
+            channels: channels.clone(),
+            architecture: Architecture::Resnet,
+            conv_clamp: Some(256.0),
+            use_noise: true,
+            resample_filter: vec![1.0, 3.0, 3.0, 1.0],
+        });
+        let stylegan1 = GeneratorConfig::StyleGan1(StyleGan1Config {
+            variant: StyleGan1Variant::Community,
+            z_dim: 512,
+            label_dim: 0,
+            w_dim: 512,
+            resolution: 256,
+            img_channels: 1,
+            mapping,
+            channels,
+            fused_from: 128,
+            lod: 0.5,
+        });
+        for config in [stylegan2, stylegan1] {
+            let json = serde_json::to_string(&config).unwrap();
+            assert_eq!(serde_json::from_str::<GeneratorConfig>(&json).unwrap(), config, "{json}");
+        }
+        assert!(serde_json::from_str::<ChannelTable>(r#"{"four": 512}"#).is_err());
     }
 }
