@@ -305,6 +305,8 @@ impl App {
         }
         if self.shown.theme != Some(self.state.theme) {
             ctx.set_theme(self.state.theme);
+            // This frame took its style before.
+            ctx.request_repaint();
             self.shown.theme = Some(self.state.theme);
         }
         if self.shown.ui_scale != Some(self.state.ui_scale) {
