@@ -11,7 +11,7 @@ use_build_folder
 say_if_cold
 
 fixtures=${STYLESCOPE_FIXTURES:-../shared/fixtures}
-[ -d "$fixtures" ] || say "No reference fixtures at $fixtures: the parity tests have nothing to compare with (see CONTRIBUTING.md)."
+[ -d "$fixtures" ] || say "No folder $fixtures: the parity tests run with the small fixtures of tests/fixtures alone."
 
 status=0
 if cargo fmt --version >/dev/null 2>&1; then

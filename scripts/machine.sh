@@ -99,7 +99,7 @@ install_rustup() {
     rm -rf "$folder"
     die "rustup could not be downloaded; see https://rustup.rs"
   fi
-  "$folder/rustup-init" -y --quiet --no-modify-path --profile minimal --default-toolchain none
+  "$folder/rustup-init" -y --quiet --no-modify-path --profile minimal --default-toolchain none >/dev/null
   rm -rf "$folder"
   PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 }

@@ -1,5 +1,5 @@
-//! The binary: parse, run, print the error chain, exit code.
+//! The binary: all of it is in [`stylescope::cli`].
 
-fn main() -> anyhow::Result<()> {
-    stylescope::ui::run(std::env::args_os().nth(1).map(Into::into), Default::default())
+fn main() -> std::process::ExitCode {
+    stylescope::cli::main()
 }

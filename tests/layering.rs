@@ -1,7 +1,7 @@
 //! Holds the direction of dependencies that `ARCHITECTURE.md` draws, by reading the sources.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -66,6 +66,14 @@ fn sources_keep_the_direction() {
     }
     assert!(edges > 0, "the reader of the sources found no edge at all");
     assert!(broken.is_empty(), "forbidden dependencies:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_binary_only_calls_the_command_line() {
+    let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs")).unwrap();
+    let layers: BTreeSet<_> =
+        paths_after(&tokens(&main), "stylescope").into_iter().map(|path| path[0].clone()).collect();
+    assert_eq!(layers, BTreeSet::from(["cli".to_owned()]));
 }
 
 #[test]

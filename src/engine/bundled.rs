@@ -1,8 +1,16 @@
 //! The network that the program brings along, so that there is something to explore before any file is opened.
+//! `examples/make_bundled.rs` makes it.
 
-use crate::model::{
-    Generator, ModelError, Placement,
-    config::{Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan2Config},
+use std::sync::Arc;
+
+use crate::{
+    checkpoint::{self, Checkpoint, CheckpointError},
+    engine::{
+        message::{ModelId, ModelSummary},
+        model::OpenModel,
+        open::OpenError,
+    },
+    model::Placement,
 };
 
 /// Its name in the window.
@@ -10,37 +18,24 @@ pub const NAME: &str = "untrained-64";
 /// What the window says about it.
 pub const NOTICE: &str = "The bundled network is untrained: random weights from a fixed seed. Its pictures show what the \
                           controls do, not what a trained model can draw. Open a model file to explore one.";
-/// The seed of its weights.
-const SEED: u64 = 64;
+/// The file.
+const BYTES: &[u8] = include_bytes!("../../assets/bundled.safetensors");
 
-/// A small StyleGAN2 of 64x64 pixels.
-pub fn config() -> GeneratorConfig {
-    let resolution = 64;
-    GeneratorConfig::StyleGan2(StyleGan2Config {
-        z_dim: 128,
-        label_dim: 0,
-        w_dim: 128,
-        resolution,
-        img_channels: 3,
-        mapping: MappingConfig {
-            num_layers: 8,
-            hidden_dim: 128,
-            lr_multiplier: 0.01,
-            w_avg_beta: 0.998,
-            label_normalization: LabelNormalization::Separate,
-        },
-        channels: ChannelTable::from_base(2048, 128, resolution),
-        architecture: Architecture::Skip,
-        conv_clamp: None,
-        use_noise: true,
-        resample_filter: vec![1.0, 3.0, 3.0, 1.0],
-    })
-}
-
-/// The network.
+/// The file, open. [`NAME`] stands for its path.
 ///
 /// # Errors
-/// [`ModelError`] if the device refuses.
-pub fn generator(placement: &Placement) -> Result<Generator, ModelError> {
-    Generator::init(config(), SEED, placement)
+/// [`CheckpointError`] if the program was built with a damaged file.
+pub fn checkpoint() -> Result<Checkpoint, CheckpointError> {
+    checkpoint::open_bytes(NAME, BYTES.to_vec())
+}
+
+/// The model as the window shows it: without a path, and with an honest word.
+///
+/// # Errors
+/// [`OpenError`] if the program was built with a damaged file, or the device refuses.
+pub fn open(id: ModelId, placement: &Placement) -> Result<OpenModel, OpenError> {
+    let model = OpenModel::build(id, checkpoint()?, placement)?;
+    let notice = Some(NOTICE.to_owned());
+    let summary = Arc::new(ModelSummary { path: None, notice, ..(*model.summary).clone() });
+    Ok(OpenModel { summary, ..model })
 }

@@ -19,4 +19,5 @@ pub use message::{
     DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, PresentedImage,
     RenderRequest, SaveImage, SaveTarget, Stamp, Timings,
 };
+pub use open::OpenError;
 pub use render::RenderError;

@@ -4,9 +4,13 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::{
     base::mailbox::lock,
-    engine::message::{ModelId, ModelSummary},
+    checkpoint::Checkpoint,
+    engine::{
+        message::{ModelId, ModelSummary},
+        open::OpenError,
+    },
     latent::LatentStatistics,
-    model::{Generator, config::GeneratorConfig, state_dict::StateDict},
+    model::{Generator, Placement, config::GeneratorConfig, state_dict::StateDict},
 };
 
 /// An opened model.
@@ -20,6 +24,26 @@ pub struct OpenModel {
     pub fingerprint: String,
     /// The spread of its latents, once it was worked out.
     pub statistics: OnceLock<Arc<LatentStatistics>>,
+}
+
+impl OpenModel {
+    /// Builds the generator of a file that the explorer shows. The file's bytes are given back before the network is
+    /// built, which takes as much memory again.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the file has no generator, or its weights do not fit.
+    pub fn build(id: ModelId, checkpoint: Checkpoint, placement: &Placement) -> Result<Self, OpenError> {
+        let (config, weights) = checkpoint.load_generator(checkpoint.preferred_generator()?)?;
+        let (path, details) = (checkpoint.path.clone(), checkpoint.details());
+        let notice = (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" "));
+        drop(checkpoint);
+        let fingerprint = fingerprint(&config, &weights);
+        let generator = Generator::from_state_dict(config, weights, placement)?;
+        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
+        let summary = Arc::new(ModelSummary { id, path: Some(path), name, details, notice, config, layers });
+        Ok(Self { summary, generator, fingerprint, statistics: OnceLock::new() })
+    }
 }
 
 /// The models that requests may name.

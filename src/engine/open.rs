@@ -1,9 +1,9 @@
 //! Opening a model in the background: read, build, hand over.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,10 +14,10 @@ use crate::{
     engine::{
         bundled,
         events::Events,
-        message::{EngineEvent, ModelId, ModelSource, ModelSummary, OpenTicket},
-        model::{Models, OpenModel, fingerprint},
+        message::{EngineEvent, ModelId, ModelSource, OpenTicket},
+        model::{Models, OpenModel},
     },
-    model::{Generator, ModelError, Placement},
+    model::{ModelError, Placement},
 };
 
 /// Why a model was not opened.
@@ -107,46 +107,11 @@ impl OpenJob {
     }
 
     fn open(&self) -> Result<OpenModel, OpenError> {
+        let id = ModelId(self.ticket.0);
         match &self.source {
-            ModelSource::Bundled => self.open_bundled(),
-            ModelSource::Path(path) => self.open_file(path),
+            ModelSource::Bundled => bundled::open(id, &self.placement),
+            ModelSource::Path(path) => OpenModel::build(id, checkpoint::open(path, self)?, &self.placement),
         }
-    }
-
-    fn open_file(&self, path: &Path) -> Result<OpenModel, OpenError> {
-        let checkpoint = checkpoint::open(path, self)?;
-        let (config, weights) = checkpoint.load_generator(checkpoint.preferred_generator()?)?;
-        let (path, details) = (checkpoint.path.clone(), checkpoint.details());
-        let notice = (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" "));
-        // The file's bytes go before the network is built, which takes as much again.
-        drop(checkpoint);
-        let fingerprint = fingerprint(&config, &weights);
-        let generator = Generator::from_state_dict(config, weights, &self.placement)?;
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(self.opened(Some(path), name, details, notice, generator, fingerprint))
-    }
-
-    fn open_bundled(&self) -> Result<OpenModel, OpenError> {
-        let generator = bundled::generator(&self.placement)?;
-        let fingerprint = fingerprint(generator.config(), &generator.state_dict()?);
-        let details = vec![format!("{}, {} pixels", generator.config().family_name(), generator.config().resolution())];
-        let notice = Some(bundled::NOTICE.to_owned());
-        Ok(self.opened(None, bundled::NAME.to_owned(), details, notice, generator, fingerprint))
-    }
-
-    fn opened(
-        &self,
-        path: Option<PathBuf>,
-        name: String,
-        details: Vec<String>,
-        notice: Option<String>,
-        generator: Generator,
-        fingerprint: String,
-    ) -> OpenModel {
-        let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
-        let summary =
-            Arc::new(ModelSummary { id: ModelId(self.ticket.0), path, name, details, notice, config, layers });
-        OpenModel { summary, generator, fingerprint, statistics: OnceLock::new() }
     }
 }
 

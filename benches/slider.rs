@@ -1,0 +1,130 @@
+//! Time from the move of a slider to the new texture, through the engine's threads, on the CPU backend.
+//!
+//!     cargo bench --profile dev --bench slider
+//!
+//! The texture is uploaded to whatever graphics device the machine has, a software driver included; without any the bench
+//! has nothing to say.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
+};
+
+use divan::Bencher;
+use stylescope::{
+    checkpoint,
+    engine::{DisplayDevice, Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest},
+    gpu::device::{Compute, DeviceChoice, select},
+    model::{Generator, Placement},
+    session::Pose,
+};
+
+mod common;
+use common::{SIZES, config, index_of, sizes};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn main() {
+    if display().is_none() {
+        println!("there is no graphics driver, not even a software one: nothing to measure");
+        return;
+    }
+    divan::main();
+}
+
+fn display() -> Option<DisplayDevice> {
+    let shared =
+        [DeviceChoice::Gpu, DeviceChoice::Software].into_iter().find_map(|choice| select(choice).ok()?.shared)?;
+    Some(DisplayDevice { device: shared.device, queue: shared.queue, info: shared.adapter.get_info() })
+}
+
+/// An engine with one of the networks open.
+struct Session {
+    engine: Engine,
+    woken: Receiver<()>,
+    model: Arc<ModelSummary>,
+}
+
+impl Session {
+    fn open(size: usize) -> Self {
+        let (wake, woken): (Sender<()>, _) = channel();
+        let wake = std::sync::Mutex::new(wake);
+        let wake = move || drop(wake.lock().map(|wake| wake.send(())));
+        let display = display().expect("main looked for it");
+        let engine = Engine::start(Compute::cpu(), display, Arc::new(wake)).expect("threads can be started");
+        engine.open(ModelSource::Path(file(size).to_owned()));
+        loop {
+            woken.recv_timeout(PATIENCE).expect("the model is opened");
+            for event in engine.poll_events() {
+                match event {
+                    EngineEvent::Opened(model) => return Self { engine, woken, model },
+                    EngineEvent::OpenFailed { message, .. } => panic!("{message}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn frame(&self, pose: Pose) -> Frame {
+        let stamp = self.engine.request(RenderRequest { model: self.model.id, pose, inspect: None });
+        loop {
+            if let Some(frame) = self.engine.take_frame().filter(|frame| frame.stamp == stamp) {
+                assert!(frame.image.is_ok(), "{:?}", frame.image.err());
+                return frame;
+            }
+            self.woken.recv_timeout(PATIENCE).expect("a frame comes");
+        }
+    }
+}
+
+/// A model file of this size, written once.
+fn file(size: usize) -> &'static std::path::Path {
+    static FILES: [OnceLock<tempfile::TempPath>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
+    let index = index_of(size);
+    FILES[index].get_or_init(|| {
+        let path =
+            tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a temporary file").into_temp_path();
+        let generator = Generator::init(config(index), 0, &Placement::cpu()).expect("a published configuration");
+        let weights = generator.state_dict().expect("the CPU can be read");
+        checkpoint::save_safetensors(&path, generator.config(), &weights, &[]).expect("the disk has room");
+        path
+    })
+}
+
+/// Moves `slider` back and forth and waits for each texture.
+fn drag(bencher: Bencher, size: usize, slider: impl Fn(&ModelSummary, f32) -> Pose) {
+    let session = Session::open(size);
+    // The first frame also prepares the kernels.
+    session.frame(slider(&session.model, 0.0));
+    let mut value = 0.0;
+    bencher
+        .with_inputs(|| {
+            value += 0.01;
+            slider(&session.model, value)
+        })
+        .bench_local_values(|pose| session.frame(pose));
+}
+
+/// Truncation psi: every block is computed again.
+#[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
+fn psi(bencher: Bencher, size: usize) {
+    drag(bencher, size, |_, value| {
+        let mut pose = Pose::default();
+        pose.truncation.psi = 0.5 + value;
+        pose
+    });
+}
+
+/// One style channel of the finest convolution: all blocks before it are kept.
+#[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
+fn finest_style(bencher: Bencher, size: usize) {
+    drag(bencher, size, |model, value| {
+        let finest = model.layers.iter().rposition(|layer| layer.noise_index.is_some()).expect("layers have noise");
+        let mut pose = Pose::default();
+        pose.style_offsets.insert(finest, [(0, value)].into());
+        pose
+    });
+}

@@ -1,0 +1,34 @@
+//! Messages of this program and its libraries on standard error, as `STYLESCOPE_LOG` asks for.
+
+use std::io::Write;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+struct Stderr;
+
+impl Log for Stderr {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Libraries are chatty: theirs appear one level later than ours.
+        let ours = metadata.target().starts_with(env!("CARGO_CRATE_NAME"));
+        let quieter = |level: Level| Level::iter().find(|other| *other > level).unwrap_or(level);
+        let needed = if ours { metadata.level() } else { quieter(metadata.level()) };
+        needed <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(std::io::stderr(), "{}: {}", record.level().as_str().to_lowercase(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Starts logging. A second call, or a logger that is there already, changes nothing.
+pub fn init() {
+    let level = std::env::var("STYLESCOPE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Warn);
+    if log::set_logger(&Stderr).is_ok() {
+        log::set_max_level(level);
+    }
+}
