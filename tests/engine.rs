@@ -582,6 +582,52 @@ fn a_new_model_takes_the_place_of_the_old_one() {
 }
 
 #[test]
+fn a_panic_of_the_render_thread_is_told_and_the_thread_goes_on() {
+    let Some(Session { engine, display, .. }) = Session::start(ComputeKind::Cpu) else { return };
+    engine.shutdown();
+    // The first call from the render thread panics; the window's own code runs there.
+    let panicked = AtomicUsize::new(0);
+    let wake = move || {
+        let on_render_thread = std::thread::current().name() == Some("render");
+        assert!(!on_render_thread || panicked.fetch_add(1, Ordering::Relaxed) > 0, "the first wake");
+    };
+    let engine = Engine::start(Compute::cpu(), display.clone(), Arc::new(wake)).unwrap();
+    let mut session = Session { engine, display, woken: Arc::default(), events: Vec::new() };
+    let nobody = RenderRequest { model: ModelId(77), pose: Pose::default(), inspect: None };
+    session.engine.request(nobody.clone());
+    let (worker, message) = session.event(|event| match event {
+        EngineEvent::WorkerRestarted { worker, message } => Some((worker.clone(), message.clone())),
+        _ => None,
+    });
+    assert_eq!((worker.as_str(), message.as_str()), ("render", "the first wake"));
+    let stamp = session.engine.request(nobody);
+    assert!(session.frame(stamp).image.is_err(), "the thread answers again");
+}
+
+/// The counts above only see what goes through `gpu/readback.rs`, so nothing on a frame's way may go around it.
+#[test]
+fn values_come_back_in_one_place_alone() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![src.join("engine"), src.join("gpu"), src.join("ui")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            let calls = ["into_data", "to_data", "into_scalar", "map_async", "read_one"];
+            let found: Vec<&str> = calls.into_iter().filter(|call| source.contains(&format!("{call}("))).collect();
+            assert_eq!(found.is_empty(), !path.ends_with("gpu/readback.rs"), "{}: {found:?}", path.display());
+            files += 1;
+        }
+    }
+    assert!(files > 20);
+}
+
+#[test]
 fn a_window_on_another_device_is_refused() {
     let Some(compute) = software() else { return };
     let shared = compute.shared.clone().unwrap();

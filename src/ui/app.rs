@@ -190,6 +190,7 @@ impl App {
         if self.context.set(ctx.clone()).is_ok() {
             theme::install(ctx);
         }
+        let toasts = self.state.toasts.shown().len();
         self.take_input(ctx);
         self.drain();
         for command in self.commands.take() {
@@ -201,6 +202,10 @@ impl App {
         self.request(ctx);
         if let Some(wait) = self.state.toasts.expire(Instant::now()) {
             ctx.request_repaint_after(wait);
+        }
+        if self.state.toasts.shown().len() != toasts {
+            // A box that floats is measured in its first frame and shown in the next.
+            ctx.request_repaint();
         }
         self.tell_window(ctx);
         self.save_settings();
@@ -305,6 +310,8 @@ impl App {
         }
         if self.shown.theme != Some(self.state.theme) {
             ctx.set_theme(self.state.theme);
+            // This frame took its style before.
+            ctx.request_repaint();
             self.shown.theme = Some(self.state.theme);
         }
         if self.shown.ui_scale != Some(self.state.ui_scale) {

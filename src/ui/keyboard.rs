@@ -17,7 +17,8 @@ pub fn commands(ctx: &Context, state: &AppState) -> Vec<Command> {
         let blocked =
             (typing && (letters || belongs_to_text(shortcut.logical_key))) || (state.dialog.is_some() && letters);
         let held = matches!(command, Command::Compare(_));
-        if !blocked && !held && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
+        // A key whose command cannot act stays for others, e.g. Esc for an open menu.
+        if !blocked && !held && command.enabled(state) && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {
             found.push(command);
         }
     }

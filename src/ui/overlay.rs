@@ -58,15 +58,7 @@ fn floating(ui: &Ui, name: &str, at: Pos2, pivot: Align2, contents: impl FnOnce(
 fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, commands: &CommandSender) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = theme::UNIT;
-        let compare = ui.add(Button::selectable(state.comparing, "Compare"));
-        let held = compare.is_pointer_button_down_on();
-        let compare = compare.on_hover_text(hint(ui, &Command::Compare(true)));
-        // The button compares while it is held; letting go anywhere ends it.
-        if held && !state.comparing {
-            commands.send(Command::Compare(true));
-        } else if compare.drag_stopped() || compare.clicked() || (state.comparing && released_here(ui, &compare)) {
-            commands.send(Command::Compare(false));
-        }
+        compare_button(ui, state, commands);
         ui.separator();
         zoom_button(ui, "Fit", state.canvas.zoom == Zoom::Fit, Command::Zoom(Zoom::Fit), commands);
         zoom_button(ui, "Whole", state.canvas.zoom == Zoom::FitWhole, Command::Zoom(Zoom::FitWhole), commands);
@@ -78,9 +70,18 @@ fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, commands: &Comman
     });
 }
 
-/// Whether the button press that began on this widget has just ended.
-fn released_here(ui: &Ui, response: &egui::Response) -> bool {
-    ui.input(|input| input.pointer.primary_released()) && response.contains_pointer()
+/// Compares while it is held; letting go anywhere ends it.
+fn compare_button(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
+    let response = ui.add(Button::selectable(state.comparing, "Compare"));
+    let pressed = response.is_pointer_button_down_on();
+    response.on_hover_text(hint(ui, &Command::Compare(true)));
+    let held = Id::unique("compare is held");
+    let was_held = ui.data(|data| data.get_temp::<bool>(held)).unwrap_or(false);
+    let is_held = (pressed || was_held) && ui.input(|input| input.pointer.primary_down());
+    if is_held != was_held {
+        ui.data_mut(|data| data.insert_temp(held, is_held));
+        commands.send(Command::Compare(is_held));
+    }
 }
 
 fn zoom_button(ui: &mut Ui, text: &str, on: bool, command: Command, commands: &CommandSender) {
