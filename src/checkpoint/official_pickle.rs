@@ -15,7 +15,7 @@ use crate::model::config::Architecture;
 /// Networks nest about five deep.
 const MAX_DEPTH: usize = 16;
 /// More modules and arrays than any network has.
-const MAX_PARTS: usize = 20_000;
+const MAX_PARTS: usize = 8192;
 
 /// Class name and fields of a persistent object.
 fn persistent<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<(&'p str, Id)> {

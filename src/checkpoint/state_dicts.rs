@@ -13,7 +13,7 @@ use super::{
 };
 
 /// More than any state dict has.
-const MAX_ARRAYS: usize = 20_000;
+const MAX_ARRAYS: usize = 4096;
 /// What may stand before all names of a network: of wrappers for several devices, of the file's other networks, of
 /// encoders that carry a generator along. The longest match wins.
 const PREFIXES: [&str; 13] = [

@@ -13,7 +13,7 @@ use super::{
 /// Components nest once.
 const MAX_DEPTH: usize = 4;
 /// More arrays than any network has.
-const MAX_ARRAYS: usize = 20_000;
+const MAX_ARRAYS: usize = 4096;
 
 /// Fields of a network; `None` if `id` is none.
 fn network(pickle: &Pickle<'_>, id: Id) -> Option<Id> {

@@ -16,10 +16,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Limits for a pickle of `len` bytes. Model files have a value per 8 bytes in small indexes of tensors, one in
+    /// Limits for a pickle of `len` bytes. Model files have a value per 12 bytes in their indexes of tensors, one in
     /// hundreds where the tensors are inside; a file of nothing but one-byte opcodes is an attack.
     pub fn for_len(len: usize) -> Self {
-        let values = 200_000 + len / 16;
-        Self { values, stack: values, marks: 4096, opcodes: 2_000_000 + len / 4, digits: 64 }
+        let values = 32_768 + len / 12;
+        Self { values, stack: values, marks: 4096, opcodes: 500_000 + len / 3, digits: 64 }
     }
 }
