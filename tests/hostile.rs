@@ -140,7 +140,11 @@ fn pickle_lengths() {
         ("BYTEARRAY8 of 2^64-1", Pickle::new(5).raw(&[0x96]).raw(&[0xff; 8]).stop(), "larger than the file"),
         ("FRAME of 2^60", Pickle::new(4).raw(&[0x95, 0, 0, 0, 0, 0, 0, 0, 0x10]).raw(b"N").stop(), "frame"),
         ("an opcode across a frame", Pickle::new(4).raw(&[0x95, 2, 0, 0, 0, 0, 0, 0, 0]).int(7).stop(), "frame"),
-        ("a frame in a frame", Pickle::new(4).raw(&[0x95, 10, 0, 0, 0, 0, 0, 0, 0, 0x95, 1]).raw(&[0; 8]).stop(), "frame"),
+        (
+            "a frame in a frame",
+            Pickle::new(4).raw(&[0x95, 10, 0, 0, 0, 0, 0, 0, 0, 0x95, 1]).raw(&[0; 8]).stop(),
+            "frame",
+        ),
         ("LONG4 negative", p().raw(&[0x8b, 0xff, 0xff, 0xff, 0xff]).stop(), "negative"),
         ("LONG4 of 2^31-1", p().raw(&[0x8b, 0xff, 0xff, 0xff, 0x7f]).stop(), "larger than the file"),
         ("BINSTRING negative", p().raw(b"T\xff\xff\xff\xff").stop(), "negative"),
@@ -246,7 +250,11 @@ fn pickle_names_are_never_called() {
             p().global("operator", "mul").tuple(|p| p.str("aaaaaaaa").int(1 << 40)).raw(b"R").stop(),
             "operator.mul",
         ),
-        ("NEWOBJ", p().global("subprocess", "Popen").tuple(|p| p.str(&command)).raw(b"\x81").stop(), "subprocess.Popen"),
+        (
+            "NEWOBJ",
+            p().global("subprocess", "Popen").tuple(|p| p.str(&command)).raw(b"\x81").stop(),
+            "subprocess.Popen",
+        ),
         ("NEWOBJ_EX", Pickle::new(4).global("a", "b").raw(b")}\x92").stop(), "NEWOBJ_EX"),
         ("BUILD on a name", p().global("os", "environ").raw(b"}b").stop(), "BUILD on a name"),
     ]);
@@ -256,7 +264,8 @@ fn pickle_names_are_never_called() {
 /// A tensor with its data inside, as official snapshots have them.
 fn embedded(p: Pickle, values: &[f32], shape: &[i64], strides: &[i64]) -> Pickle {
     let magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
-    let reference = p_none(|p| p.str("storage").global("torch", "FloatStorage").str("7").str("cpu").int(values.len() as i64));
+    let reference =
+        p_none(|p| p.str("storage").global("torch", "FloatStorage").str("7").str("cpu").int(values.len() as i64));
     let parts = [
         magic.to_vec(),
         Pickle::new(2).int(1001).stop(),
@@ -267,12 +276,7 @@ fn embedded(p: Pickle, values: &[f32], shape: &[i64], strides: &[i64]) -> Pickle
         values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     ];
     let bytes = parts.concat();
-    p.tensor(
-        |p| p.global("torch.storage", "_load_from_bytes").tuple(|p| p.bytes(&bytes)).raw(b"R"),
-        0,
-        shape,
-        strides,
-    )
+    p.tensor(|p| p.global("torch.storage", "_load_from_bytes").tuple(|p| p.bytes(&bytes)).raw(b"R"), 0, shape, strides)
 }
 
 fn p_none(fill: impl FnOnce(Pickle) -> Pickle) -> Vec<u8> {
@@ -306,8 +310,7 @@ fn snapshot_with_hostile_source_loads_as_data() {
 fn snapshot_tensors() {
     let snapshot = |tensor: &dyn Fn(Pickle) -> Pickle| {
         let state = |p: Pickle| p.str("_parameters").dict(|p| tensor(p.str("weight")));
-        let description =
-            |p: Pickle| p.str("class_name").str("Generator").str("state").dict(state);
+        let description = |p: Pickle| p.str("class_name").str("Generator").str("state").dict(state);
         p().dict(|p| {
             p.str("G_ema")
                 .global("torch_utils.persistence", "_reconstruct_persistent_obj")
@@ -320,9 +323,18 @@ fn snapshot_tensors() {
         ("an unknown network", snapshot(&|p| embedded(p, &[1.0], &[1], &[1])), "G_ema (class Generator)"),
         ("a shape past the data", snapshot(&|p| embedded(p, &[1.0], &[2], &[1])), "past the end"),
         ("a text for a tensor", snapshot(&|p| p.str("x")), "no tensor"),
-        ("a save that is none", snapshot(&|p| {
-            p.tensor(|p| p.global("torch.storage", "_load_from_bytes").tuple(|p| p.bytes(b"x")).raw(b"R"), 0, &[1], &[1])
-        }), "magic number"),
+        (
+            "a save that is none",
+            snapshot(&|p| {
+                p.tensor(
+                    |p| p.global("torch.storage", "_load_from_bytes").tuple(|p| p.bytes(b"x")).raw(b"R"),
+                    0,
+                    &[1],
+                    &[1],
+                )
+            }),
+            "magic number",
+        ),
     ]);
 }
 
@@ -356,19 +368,32 @@ fn torch_zip_tensors() {
         ("more strides than axes", one(0, &[4], &[1, 1]), "do not belong together"),
         ("60 axes", one(0, &[1; 60], &[1; 60]), "8 axes"),
         ("no arguments", torch_zip(|p| p.global("torch._utils", "_rebuild_tensor_v2").raw(b")R")), "too few"),
-        ("a storage elsewhere", torch_zip(|p| p.tensor(|p| p.storage("../../etc/passwd", 4), 0, &[4], &[1])), "does not have it"),
-        ("an unknown type", torch_zip(|p| {
-            p.tensor(
-                |p| {
-                    let storage = |p: Pickle| p.str("storage").global("torch", "QInt8Storage").str("0").str("cpu").int(1);
-                    p.tuple(storage).raw(b"Q")
-                },
-                0,
-                &[1],
-                &[1],
-            )
-        }), "QInt8Storage"),
-        ("a sparse tensor", torch_zip(|p| p.global("torch._utils", "_rebuild_sparse_tensor").raw(b")R")), "_rebuild_sparse_tensor"),
+        (
+            "a storage elsewhere",
+            torch_zip(|p| p.tensor(|p| p.storage("../../etc/passwd", 4), 0, &[4], &[1])),
+            "does not have it",
+        ),
+        (
+            "an unknown type",
+            torch_zip(|p| {
+                p.tensor(
+                    |p| {
+                        let storage =
+                            |p: Pickle| p.str("storage").global("torch", "QInt8Storage").str("0").str("cpu").int(1);
+                        p.tuple(storage).raw(b"Q")
+                    },
+                    0,
+                    &[1],
+                    &[1],
+                )
+            }),
+            "QInt8Storage",
+        ),
+        (
+            "a sparse tensor",
+            torch_zip(|p| p.global("torch._utils", "_rebuild_sparse_tensor").raw(b")R")),
+            "_rebuild_sparse_tensor",
+        ),
     ]);
 }
 
@@ -405,9 +430,13 @@ fn torch_zip_containers() {
         ("bad CRC of a storage", change(1, &|entry| entry.crc = Some(1)), "checksum"),
         ("bad CRC of the pickle", change(0, &|entry| entry.crc = Some(1)), "checksum"),
         ("encrypted", change(1, &|entry| entry.flags = 1), "encrypted"),
-        ("1 GiB of zeros in 1 MB", change(1, &|entry| {
-            (entry.method, entry.size, entry.data) = (8, Some(1 << 30), vec![0; 1 << 20]);
-        }), "compressed"),
+        (
+            "1 GiB of zeros in 1 MB",
+            change(1, &|entry| {
+                (entry.method, entry.size, entry.data) = (8, Some(1 << 30), vec![0; 1 << 20]);
+            }),
+            "compressed",
+        ),
         ("overlapping entries", change(1, &|entry| entry.offset = Some(0)), "disagree"),
         ("an entry past the end", change(1, &|entry| entry.size = Some(1 << 30)), "past the end"),
         ("an offset past the end", change(1, &|entry| entry.offset = Some(1 << 30)), "not where"),
@@ -426,7 +455,12 @@ fn safetensors_headers() {
     let file = |header: String, data: usize| safetensors(&header, &vec![0; data]);
     let honest = format!(r#"{{"a":{}}}"#, entry("[2]", 0, 8));
     let eight: Vec<String> = (0..8u64)
-        .map(|i| format!(r#""t{i}":{}"#, entry("[2305843009213693951]", i.wrapping_mul(1 << 61), (i + 1).wrapping_mul((1 << 61) - 1))))
+        .map(|i| {
+            format!(
+                r#""t{i}":{}"#,
+                entry("[2305843009213693951]", i.wrapping_mul(1 << 61), (i + 1).wrapping_mul((1 << 61) - 1))
+            )
+        })
         .collect();
     let deep = format!("{{\"a\":{}", "[".repeat(100_000));
     let axes = format!("[{}1]", "1,".repeat(100_000));
@@ -435,7 +469,11 @@ fn safetensors_headers() {
         ("length 2^64-1", safetensors_with_length(u64::MAX, b"{}", b""), "more than the file"),
         ("length past the end", safetensors_with_length(100, b"{}", b""), "more than the file"),
         ("a hole at the start", file(format!(r#"{{"a":{}}}"#, entry("[1]", 4, 8)), 8), "should begin at 0"),
-        ("a hole between", file(format!(r#"{{"a":{},"b":{}}}"#, entry("[1]", 0, 4), entry("[1]", 8, 12)), 12), "begin at 4"),
+        (
+            "a hole between",
+            file(format!(r#"{{"a":{},"b":{}}}"#, entry("[1]", 0, 4), entry("[1]", 8, 12)), 12),
+            "begin at 4",
+        ),
         ("overlap", file(format!(r#"{{"a":{},"b":{}}}"#, entry("[2]", 0, 8), entry("[2]", 4, 12)), 12), "begin at 8"),
         ("reversed offsets", file(format!(r#"{{"a":{}}}"#, entry("[1]", 8, 0)), 8), "begin at 0"),
         ("trailing byte", file(honest.clone(), 9), "the file has 9"),
@@ -443,7 +481,11 @@ fn safetensors_headers() {
         ("duplicate keys", file(format!(r#"{{"a":{0},"a":{0}}}"#, entry("[2]", 0, 8)), 8), "twice"),
         ("duplicate metadata", file(r#"{"__metadata__":{},"__metadata__":{}}"#.into(), 0), "twice"),
         ("duplicate keys in metadata", file(r#"{"__metadata__":{"a":"1","a":"2"}}"#.into(), 0), "twice"),
-        ("duplicate fields", file(r#"{"a":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}}"#.into(), 4), "duplicate"),
+        (
+            "duplicate fields",
+            file(r#"{"a":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}}"#.into(), 4),
+            "duplicate",
+        ),
         ("sizes that sum to 2^64-8", file(format!("{{{}}}", eight.join(",")), 0), "array"),
         ("shape [0, 2^63]", file(format!(r#"{{"a":{}}}"#, entry("[0,9223372036854775808]", 0, 0)), 0), "array"),
         ("a shape past 2^64", file(format!(r#"{{"a":{}}}"#, entry("[18446744073709551616]", 0, 0)), 0), "header"),
@@ -451,7 +493,11 @@ fn safetensors_headers() {
         ("non-string metadata", file(r#"{"__metadata__":{"a":1}}"#.into(), 0), "header"),
         ("byte order mark", safetensors(&format!("\u{feff}{honest}"), &[0; 8]), "brace"),
         ("two documents", file(format!("{honest}{honest}"), 8), "trailing"),
-        ("an unknown field", file(r#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}"#.into(), 4), "unknown field"),
+        (
+            "an unknown field",
+            file(r#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}"#.into(), 4),
+            "unknown field",
+        ),
         ("an unknown type", file(r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#.into(), 4), "F8_E4M3"),
         ("negative length", file(format!(r#"{{"a":{}}}"#, entry("[-1]", 0, 4)), 4), "header"),
         ("10^5 brackets", file(deep, 0), "header"),

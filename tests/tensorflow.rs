@@ -137,7 +137,13 @@ fn stylegan2(architecture: Architecture, label_dim: usize) -> (Variables, StateD
         zeros = Some(HostTensor { shape: vec![z_dim], data: vec![0.0; z_dim] });
     }
     for i in 0..num_layers {
-        let inputs = if i > 0 { hidden } else if label_dim > 0 { 2 * z_dim } else { z_dim };
+        let inputs = if i > 0 {
+            hidden
+        } else if label_dim > 0 {
+            2 * z_dim
+        } else {
+            z_dim
+        };
         let outputs = if i + 1 == num_layers { w_dim } else { hidden };
         let (weight, bias) = (numbers.array(&[inputs, outputs]), numbers.array(&[outputs]));
         both(format!("Dense{i}/weight"), weight.clone(), format!("mapping.fc{i}.weight"), transposed(&weight));
@@ -167,8 +173,9 @@ fn stylegan2(architecture: Architecture, label_dim: usize) -> (Variables, StateD
             let scale = if kernel == 1 { 1.0 } else { (1.0 / (9.0 * inputs as f64).sqrt()) as f32 };
             // Upsampling weights are stored turned by 180 degrees.
             let turn = |k: usize| if layer == "Conv0_up" { kernel - 1 - k } else { k };
-            let official =
-                build(&[outputs, inputs, kernel, kernel], |x| at(&weight, &[turn(x[2]), turn(x[3]), x[1], x[0]]) * scale);
+            let official = build(&[outputs, inputs, kernel, kernel], |x| {
+                at(&weight, &[turn(x[2]), turn(x[3]), x[1], x[0]]) * scale
+            });
             both(format!("{from}/weight"), weight, format!("{to}.weight"), official);
             let bias = numbers.array(&[outputs]);
             both(format!("{from}/bias"), bias.clone(), format!("{to}.bias"), bias);
@@ -211,10 +218,17 @@ fn stylegan2_pickles() {
     ] {
         discriminator.insert(name.into(), numbers.array(&shape));
     }
-    for (architecture, label_dim) in [(Architecture::Skip, 0), (Architecture::Skip, 3), (Architecture::Resnet, 0), (Architecture::Orig, 0)] {
+    for (architecture, label_dim) in
+        [(Architecture::Skip, 0), (Architecture::Skip, 3), (Architecture::Resnet, 0), (Architecture::Orig, 0)]
+    {
         let (tf, expected) = stylegan2(architecture, label_dim);
         let bytes = triple(&tf, &discriminator, &|p| {
-            p.str("mapping_lrmul").float(0.02).str("dlatent_avg_beta").float(0.99).str("resample_kernel").list(|p| p.int(1).int(2).int(1))
+            p.str("mapping_lrmul")
+                .float(0.02)
+                .str("dlatent_avg_beta")
+                .float(0.99)
+                .str("resample_kernel")
+                .list(|p| p.int(1).int(2).int(1))
         });
         let file = open_bytes("test.pkl", bytes).unwrap_or_else(|error| panic!("{error:?}"));
         assert_eq!(file.lineage, Lineage::OfficialTensorFlow);
@@ -276,7 +290,9 @@ fn stylegan_pickles() {
     let mut checked = 0;
     for folder in [outside, root.join("tests/fixtures")] {
         let Ok(entries) = std::fs::read_dir(folder.join("sg1_official_port")) else { continue };
-        for path in entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "safetensors")) {
+        for path in
+            entries.map(|entry| entry.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+        {
             let (arrays, metadata) = read_safetensors(&std::fs::read(&path).unwrap()).unwrap();
             let meta: serde_json::Value = serde_json::from_str(&metadata["meta"]).unwrap();
             let (mut tf, mut expected) = (Variables::new(), StateDict::default());
@@ -299,7 +315,8 @@ fn stylegan_pickles() {
                 }
             }
             assert!(expected.0.len() > 30, "{}", path.display());
-            let bytes = triple(&tf, &Variables::new(), &|p| p.str("fused_scale").str("auto").str("use_styles").raw(&[0x88]));
+            let bytes =
+                triple(&tf, &Variables::new(), &|p| p.str("fused_scale").str("auto").str("use_styles").raw(&[0x88]));
             let file = open_bytes("test.pkl", bytes).unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
             let (config, weights) = file.load_generator(file.preferred_generator().unwrap()).unwrap();
             assert_eq!(weights.0.keys().collect::<Vec<_>>(), expected.0.keys().collect::<Vec<_>>());

@@ -70,7 +70,13 @@ impl Pickle {
     pub fn tensor(self, storage: impl FnOnce(Self) -> Self, offset: i64, shape: &[i64], strides: &[i64]) -> Self {
         self.global("torch._utils", "_rebuild_tensor_v2")
             .tuple(|p| {
-                storage(p).int(offset).ints(shape).ints(strides).raw(&[0x89]).global("collections", "OrderedDict").raw(b")R")
+                storage(p)
+                    .int(offset)
+                    .ints(shape)
+                    .ints(strides)
+                    .raw(&[0x89])
+                    .global("collections", "OrderedDict")
+                    .raw(b")R")
             })
             .raw(b"R")
     }
