@@ -1,6 +1,9 @@
 //! Files from strangers. Each one gives an error that says what is wrong, or loads as the data that it is: within a second,
 //! 256 MiB, four times its size (and a little for the reader itself), without a panic.
 
+// Counting what is allocated takes an allocator of one's own.
+#![allow(unsafe_code)]
+
 mod files;
 
 use std::{
@@ -518,6 +521,50 @@ fn own_files_with_other_configurations() {
         ("not JSON", file(r#""{""#), "configuration in the metadata"),
         ("weights missing", file(r#""{\"family\":\"stylegan2\"}""#), "configuration in the metadata"),
     ]);
+}
+
+/// Runs `stylescope info` on each file, as a user would, with little memory and no time to spare.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_binary_refuses_them_as_well() {
+    use std::process::{Command, Stdio};
+    // Address space, of which the program itself takes a part that depends on the machine's number of threads.
+    const ADDRESS_SPACE_KIB: u32 = 2 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let many = |byte: u8| vec![byte; 1_000_000];
+    let tensor = |p: Pickle| p.tensor(|p| p.storage("0", 16), 0, &[1 << 20, 1 << 20], &[0, 0]);
+    let mut bomb = torch_entries(tensor);
+    (bomb[1].method, bomb[1].size, bomb[1].data) = (8, Some(1 << 30), vec![0; 1 << 20]);
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty", Vec::new(), "is empty"),
+        ("command", p().global("os", "system").tuple(|p| p.str("exit 7")).raw(b"R").stop(), "os.system"),
+        ("nested", p().raw(&many(b']')).stop(), "more than"),
+        ("tuples", p().raw(b"N").raw(&many(0x85)).stop(), "more than"),
+        ("long", p().raw(b"X\xff\xff\xff\xff").stop(), "larger than the file"),
+        ("laughs", (0..60).fold(p().str("lol"), |p, _| p.raw(b"2\x86")).stop(), "a pickle of a tuple"),
+        ("shape", torch_zip(tensor), "past the end"),
+        ("zip bomb", zip(&bomb), "compressed"),
+        ("header", safetensors_with_length(u64::MAX, b"{}", b""), "more than the file"),
+        ("brackets", safetensors(&format!("{{\"a\":{}", "[".repeat(100_000)), b""), "header"),
+    ];
+    for (name, file, words) in cases {
+        let path = folder.path().join(name);
+        std::fs::write(&path, file).unwrap();
+        let start = Instant::now();
+        let limited = format!("ulimit -v {ADDRESS_SPACE_KIB}; exec \"$0\" info \"$1\"");
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_stylescope")).arg(&path).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let (time, text) = (start.elapsed(), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.code().is_some_and(|code| code != 0 && code != 101),
+            "{name}: {:?} {text}",
+            output.status
+        );
+        assert!(text.contains(words) && !text.contains("panicked"), "{name}: {text}");
+        // Starting the program is part of it.
+        assert!(time <= MAX_TIME + Duration::from_secs(2), "{name}: {time:?}");
+    }
 }
 
 #[test]
