@@ -224,12 +224,14 @@ impl App {
 
         let side = Frame::new().fill(palette.panel).inner_margin(Margin::same(theme::PANEL_MARGIN as i8));
         // However narrow the window, the image keeps the larger part.
-        let widest = (0.36 * ui.available_width()).clamp(theme::PANEL_MIN_WIDTH, theme::PANEL_MAX_WIDTH);
+        let widest = (0.36 * ui.available_width()).min(theme::PANEL_MAX_WIDTH);
         if state.left_panel {
-            side_panel(Panel::left("left panel"), side, widest).show(ui, |ui| panels::left_ui(ui, state, commands));
+            side_panel(Panel::left("left panel"), side, theme::LEFT_MIN_WIDTH, widest)
+                .show(ui, |ui| panels::left_ui(ui, state, commands));
         }
         if state.right_panel {
-            side_panel(Panel::right("right panel"), side, widest).show(ui, |ui| panels::right_ui(ui, state, commands));
+            side_panel(Panel::right("right panel"), side, theme::RIGHT_MIN_WIDTH, widest)
+                .show(ui, |ui| panels::right_ui(ui, state, commands));
         }
         let canvas = CentralPanel::no_frame().show(ui, |ui| canvas::canvas_ui(ui, state, commands));
         dialog::dialog_ui(ui.ctx(), state, commands);
@@ -365,12 +367,9 @@ fn window_size(ctx: &Context) -> Option<WindowSize> {
     Some(WindowSize { width: size.x.round(), height: size.y.round(), maximized: maximized.unwrap_or(false) })
 }
 
-fn side_panel(panel: Panel, frame: Frame, widest: f32) -> Panel {
-    panel
-        .frame(frame)
-        .resizable(true)
-        .default_size(theme::PANEL_WIDTH.min(widest))
-        .size_range(theme::PANEL_MIN_WIDTH..=widest)
+fn side_panel(panel: Panel, frame: Frame, narrowest: f32, widest: f32) -> Panel {
+    let widest = widest.max(narrowest);
+    panel.frame(frame).resizable(true).default_size(theme::PANEL_WIDTH.min(widest)).size_range(narrowest..=widest)
 }
 
 fn device_line(compute: &Compute) -> DeviceLine {

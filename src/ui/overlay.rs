@@ -21,8 +21,9 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
         None => {}
     }
     if state.picture.get().is_some() {
+        let roomy = inner.width() > theme::TOOLS_WIDTH;
         let at = inner.right_bottom();
-        floating(ui, "canvas tools", at, Align2::RIGHT_BOTTOM, |ui| tools_ui(ui, state, measured, commands));
+        floating(ui, "canvas tools", at, Align2::RIGHT_BOTTOM, |ui| tools_ui(ui, state, measured, roomy, commands));
     }
     if let Some(opening) = &state.opening {
         let empty = state.picture.get().is_none();
@@ -55,18 +56,20 @@ fn floating(ui: &Ui, name: &str, at: Pos2, pivot: Align2, contents: impl FnOnce(
         .show(ui.ctx(), |ui| frame.show(ui, contents));
 }
 
-fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, commands: &CommandSender) {
+fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, roomy: bool, commands: &CommandSender) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = theme::UNIT;
         compare_button(ui, state, commands);
-        ui.separator();
-        zoom_button(ui, "Fit", state.canvas.zoom == Zoom::Fit, Command::Zoom(Zoom::Fit), commands);
-        zoom_button(ui, "Whole", state.canvas.zoom == Zoom::FitWhole, Command::Zoom(Zoom::FitWhole), commands);
-        zoom_button(ui, "1:1", state.canvas.zoom == Zoom::ACTUAL, Command::Zoom(Zoom::ACTUAL), commands);
-        let scale = RichText::new(scale_text(measured.scale)).font(theme::small_figures());
-        ui.allocate_ui_with_layout(vec2(48.0, theme::ROW_HEIGHT), Layout::right_to_left(Align::Center), |ui| {
-            ui.label(scale).on_hover_text("Screen pixels per image pixel");
-        });
+        if roomy {
+            ui.separator();
+            zoom_button(ui, "Fit", state.canvas.zoom == Zoom::Fit, Command::Zoom(Zoom::Fit), commands);
+            zoom_button(ui, "Whole", state.canvas.zoom == Zoom::FitWhole, Command::Zoom(Zoom::FitWhole), commands);
+            zoom_button(ui, "1:1", state.canvas.zoom == Zoom::ACTUAL, Command::Zoom(Zoom::ACTUAL), commands);
+            let scale = RichText::new(scale_text(measured.scale)).font(theme::small_figures());
+            ui.allocate_ui_with_layout(vec2(48.0, theme::ROW_HEIGHT), Layout::right_to_left(Align::Center), |ui| {
+                ui.label(scale).on_hover_text("Screen pixels per image pixel");
+            });
+        }
     });
 }
 

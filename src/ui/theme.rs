@@ -22,10 +22,14 @@ pub const LABEL_WIDTH: f32 = 68.0;
 pub const RESET_WIDTH: f32 = 20.0;
 /// Width that a number keeps while it changes.
 pub const NUMBER_WIDTH: f32 = 58.0;
+/// A canvas that is narrower has no room for the buttons of the zoom; menus and keys have them too.
+pub const TOOLS_WIDTH: f32 = 290.0;
 /// Default width of a side panel.
 pub const PANEL_WIDTH: f32 = 320.0;
-/// Narrowest side panel.
-pub const PANEL_MIN_WIDTH: f32 = 240.0;
+/// Narrowest panel on the left.
+pub const LEFT_MIN_WIDTH: f32 = 220.0;
+/// Narrowest panel on the right: its table has no column to spare.
+pub const RIGHT_MIN_WIDTH: f32 = 268.0;
 /// Widest side panel.
 pub const PANEL_MAX_WIDTH: f32 = 560.0;
 /// Width of a menu.
