@@ -1,4 +1,7 @@
 //! Drives the window as a person would, through its accessibility tree, and looks at what it draws.
 
 mod panels;
+mod pictures;
 mod scene;
+mod window;
+mod window_tests;

@@ -56,7 +56,10 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         ui.add(Label::new(RichText::new(&origin).small().weak()).truncate().selectable(false)).on_hover_text(&origin);
         if let Some(notice) = &model.notice {
             let color = Palette::of(ui.visuals()).warning;
-            ui.add(Label::new(RichText::new(notice).small().color(color)).wrap().selectable(false));
+            // The whole of it stands over the image.
+            let short = notice.split_inclusive(". ").next().unwrap_or(notice);
+            let text = RichText::new(short.trim_end()).small().color(color);
+            ui.add(Label::new(text).wrap().selectable(false)).on_hover_text(notice);
         }
     } else if state.opening.is_none() {
         hint(
