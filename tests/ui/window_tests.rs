@@ -1,8 +1,16 @@
 //! The whole program: a control that is moved changes the pose and the image, and what goes wrong is told.
 
+use std::path::{Path, PathBuf};
+
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use stylescope::{
+    checkpoint::save_safetensors,
+    engine::bundled,
+    model::{
+        Generator, Placement,
+        config::{ChannelTable, GeneratorConfig, StyleGan2Config},
+    },
     session::PoseEdit,
     ui::{app::Start, command::Command, state::Dialog},
 };
@@ -128,6 +136,53 @@ fn classes_are_greyed_on_an_unconditional_model() {
     let window = Window::open(Start::Bundled);
     assert!(window.harness.get_by_label("Class label").accesskit_node().is_disabled());
     assert!(!window.harness.get_by_label("Truncation psi").accesskit_node().is_disabled());
+}
+
+/// A small untrained network with classes, as a file.
+fn conditional_model(folder: &Path) -> PathBuf {
+    let GeneratorConfig::StyleGan2(small) = bundled::config() else {
+        unreachable!("the bundled network is a StyleGAN2")
+    };
+    let config = GeneratorConfig::StyleGan2(StyleGan2Config {
+        label_dim: 5,
+        resolution: 32,
+        channels: ChannelTable::from_base(512, 32, 32),
+        ..small
+    });
+    let generator = Generator::init(config.clone(), 3, &Placement::cpu()).expect("a network");
+    let weights = generator.state_dict().expect("its weights");
+    let path = folder.join("five-classes.safetensors");
+    save_safetensors(&path, &config, &weights, &[]).expect("written");
+    path
+}
+
+#[test]
+fn classes_move_the_image_of_a_conditional_model() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = conditional_model(folder.path());
+    let mut window = Window::open(Start::Path(path.clone()));
+    assert_eq!(window.state().label_dim(), 5, "{:?}", window.state().error);
+    assert_eq!(window.state().recent, [path]);
+    acts(&mut window, "class", |window| {
+        window.click("Class label");
+        window.click("Class 3");
+    });
+}
+
+#[test]
+fn another_model_takes_the_place_of_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = conditional_model(folder.path());
+    let mut window = Window::open(Start::Bundled);
+    edit(&mut window, PoseEdit::StyleOffset { layer: 2, channel: 5, offset: Some(1.5) });
+    let before = window.seen();
+    window.drop_file(&path);
+    assert_eq!(window.state().model.as_ref().map(|model| model.config.resolution()), Some(32));
+    let after = window.seen();
+    assert_ne!(after.image, before.image);
+    assert!(after.pose.style_offsets.is_empty(), "channels mean nothing in another network");
+    window.click("Open the bundled model");
+    assert_eq!(window.state().model.as_ref().map(|model| model.config.resolution()), Some(64));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn model_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         ui.add(Label::new(RichText::new(&origin).small().weak()).truncate().selectable(false)).on_hover_text(&origin);
         if let Some(notice) = &model.notice {
             let color = Palette::of(ui.visuals()).warning;
-            // The whole of it stands over the image.
+            // One sentence is enough to be honest; the tooltip has the rest.
             let short = notice.split_inclusive(". ").next().unwrap_or(notice);
             let text = RichText::new(short.trim_end()).small().color(color);
             ui.add(Label::new(text).wrap().selectable(false)).on_hover_text(notice);
