@@ -22,6 +22,30 @@ use stylescope::{
     },
 };
 
+/// A StyleGAN2 (skip) network whose latents have `width` dimensions.
+pub fn config(resolution: usize, label_dim: usize, channels: ChannelTable, width: usize) -> GeneratorConfig {
+    let mapping = MappingConfig {
+        num_layers: 8,
+        hidden_dim: width,
+        lr_multiplier: 0.01,
+        w_avg_beta: 0.995,
+        label_normalization: LabelNormalization::Separate,
+    };
+    GeneratorConfig::StyleGan2(StyleGan2Config {
+        z_dim: width,
+        label_dim,
+        w_dim: width,
+        resolution,
+        img_channels: 3,
+        mapping,
+        channels,
+        architecture: Architecture::Skip,
+        conv_clamp: None,
+        use_noise: true,
+        resample_filter: vec![1.0, 3.0, 3.0, 1.0],
+    })
+}
+
 /// What a StyleGAN2 (skip) network of this resolution would say of itself.
 pub fn summary(resolution: usize, label_dim: usize) -> ModelSummary {
     let channels = ChannelTable::from_base(32_768, 512, resolution);
@@ -53,26 +77,7 @@ pub fn summary(resolution: usize, label_dim: usize) -> ModelSummary {
         ws += 1;
         push("torgb", LayerKind::ToRgb, ws, out, 3);
     }
-    let mapping = MappingConfig {
-        num_layers: 8,
-        hidden_dim: 512,
-        lr_multiplier: 0.01,
-        w_avg_beta: 0.995,
-        label_normalization: LabelNormalization::Separate,
-    };
-    let config = GeneratorConfig::StyleGan2(StyleGan2Config {
-        z_dim: 512,
-        label_dim,
-        w_dim: 512,
-        resolution,
-        img_channels: 3,
-        mapping,
-        channels,
-        architecture: Architecture::Skip,
-        conv_clamp: None,
-        use_noise: true,
-        resample_filter: vec![1.0, 3.0, 3.0, 1.0],
-    });
+    let config = config(resolution, label_dim, channels, 512);
     ModelSummary {
         id: ModelId(1),
         path: Some("/models/a-model.safetensors".into()),

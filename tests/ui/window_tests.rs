@@ -6,16 +6,12 @@ use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use stylescope::{
     checkpoint::save_safetensors,
-    engine::bundled,
-    model::{
-        Generator, Placement,
-        config::{ChannelTable, GeneratorConfig, StyleGan2Config},
-    },
+    model::{Generator, Placement, config::ChannelTable},
     session::PoseEdit,
     ui::{app::Start, command::Command, state::Dialog},
 };
 
-use crate::window::Window;
+use crate::{scene::config, window::Window};
 
 /// Does something that must show in the pose and in the image, and takes it back from the keyboard.
 fn acts(window: &mut Window, what: &str, act: impl FnOnce(&mut Window)) {
@@ -140,15 +136,7 @@ fn classes_are_greyed_on_an_unconditional_model() {
 
 /// A small untrained network with classes, as a file.
 fn conditional_model(folder: &Path) -> PathBuf {
-    let GeneratorConfig::StyleGan2(small) = bundled::config() else {
-        unreachable!("the bundled network is a StyleGAN2")
-    };
-    let config = GeneratorConfig::StyleGan2(StyleGan2Config {
-        label_dim: 5,
-        resolution: 32,
-        channels: ChannelTable::from_base(512, 32, 32),
-        ..small
-    });
+    let config = config(32, 5, ChannelTable::from_base(512, 32, 32), 64);
     let generator = Generator::init(config.clone(), 3, &Placement::cpu()).expect("a network");
     let weights = generator.state_dict().expect("its weights");
     let path = folder.join("five-classes.safetensors");
