@@ -278,6 +278,54 @@ fn info_says_what_is_in_a_file() {
 }
 
 #[test]
+fn a_converted_model_gives_the_same_picture_to_the_bit() {
+    let folder = folder();
+    let model = conditional_model(&folder);
+    succeed(&folder, &format!("convert {model} ours.safetensors"));
+    succeed(&folder, &format!("convert {model} official.safetensors --format state-dict"));
+    succeed(&folder, "convert official.safetensors again.safetensors");
+    succeed(&folder, &format!("convert {model} half.safetensors --half"));
+    let image = |model: &str| {
+        succeed(&folder, &format!("generate --model {model} --seeds 1-2 --class 1 --psi 0.5 --raw raw.safetensors"));
+        raw(&inside(&folder, "raw.safetensors")).remove("image").unwrap()
+    };
+    let first = image(model);
+    for converted in ["ours.safetensors", "official.safetensors", "again.safetensors"] {
+        assert_eq!(image(converted), first, "{converted}");
+    }
+    let half = image("half.safetensors");
+    assert_ne!(half, first, "16 bits lose something");
+    let largest = first.1.iter().zip(&half.1).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < 0.05, "but not much: {largest}");
+
+    // PyTorch's strict `load_state_dict` wants the filters' buffers too.
+    let official = raw(&inside(&folder, "official.safetensors"));
+    for buffer in ["b4.conv1", "b4", "b8.conv0", "b8.conv1", "b8", "b8.skip"] {
+        let (shape, values) = &official[&format!("synthesis.{buffer}.resample_filter")];
+        assert_eq!((shape.as_slice(), values[0], values[5]), (&[4, 4][..], 1.0 / 64.0, 9.0 / 64.0), "{buffer}");
+    }
+}
+
+#[test]
+fn a_model_becomes_onnx_or_a_word_about_why_not() {
+    let folder = folder();
+    let model = conditional_model(&folder);
+    succeed(&folder, &format!("convert {model} model.onnx"));
+    let bytes = fs::read(inside(&folder, "model.onnx")).unwrap();
+    assert_eq!(bytes[..2], [0x08, 8], "field 1, IR version 8");
+    for word in ["noise.b8.conv0", "ConvTranspose", "synthesis.b8.skip.weight"] {
+        assert!(bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+    }
+    let error = fail(&folder, &format!("convert {model} a.safetensors --network D"));
+    assert!(error.contains("has no generator D; it has"), "{error}");
+    for words in ["model.bin", "model.onnx --half"] {
+        assert_eq!(stylescope(&folder, &format!("convert {model} {words}")).code, Some(2), "{words}");
+    }
+    let error = fail(&folder, &format!("convert {model} nowhere/a.onnx"));
+    assert!(error.contains("nowhere"), "{error}");
+}
+
+#[test]
 fn failures_are_one_line_with_the_causes() {
     let folder = folder();
     for words in ["info nothing.pkl", "generate --model nothing.pkl --seeds 0 --out out"] {

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod details;
 mod error;
+mod export;
 mod folder;
 mod names;
 mod network;
@@ -24,5 +25,6 @@ mod zip_archive;
 
 pub use checkpoint::{Checkpoint, FileFormat, Lineage, Progress, open, open_bytes};
 pub use error::{CheckpointError, Fault, WHAT_OPENS};
+pub use export::{ExportFormat, export};
 pub use network::{DiscriminatorSummary, NetworkConfig, NetworkEntry, Role};
 pub use safetensors::{Precision, read_safetensors, save_safetensors, save_safetensors_as};

@@ -87,14 +87,29 @@ pub fn save_safetensors_as(
     notes: &[(String, String)],
     precision: Precision,
 ) -> Result<(), CheckpointError> {
-    let unsaved = |cause: String| CheckpointError::Unsaved {
-        path: path.to_owned(),
-        fault: Fault::Weights { network: "the network".into(), cause },
-    };
-    let mut metadata: BTreeMap<&str, String> = notes.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-    metadata.insert(FORMAT_KEY, FORMAT.into());
-    metadata.insert(VERSION_KEY, VERSION.into());
-    metadata.insert(CONFIG_KEY, serde_json::to_string(config).map_err(|error| unsaved(error.to_string()))?);
+    let mut metadata: BTreeMap<String, String> = notes.iter().cloned().collect();
+    metadata.insert(FORMAT_KEY.into(), FORMAT.into());
+    metadata.insert(VERSION_KEY.into(), VERSION.into());
+    let config = serde_json::to_string(config).map_err(|error| unsaved(path, error.to_string()))?;
+    metadata.insert(CONFIG_KEY.into(), config);
+    write_arrays(path, &metadata, weights, precision)
+}
+
+fn unsaved(path: &Path, cause: String) -> CheckpointError {
+    CheckpointError::Unsaved { path: path.to_owned(), fault: Fault::Weights { network: "the network".into(), cause } }
+}
+
+/// Writes arrays and metadata; the file at `path` is replaced in one step.
+///
+/// # Errors
+/// As [`save_safetensors`].
+pub(super) fn write_arrays(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    weights: &StateDict,
+    precision: Precision,
+) -> Result<(), CheckpointError> {
+    let unsaved = |cause| unsaved(path, cause);
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), serde_json::json!(metadata));
     let mut position = 0usize;

@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use crate::{base::error_chain::error_chain, gpu::device::DeviceChoice, ui};
 
+pub mod convert;
 pub mod generate;
 pub mod info;
 pub mod latents;
@@ -51,6 +52,8 @@ struct Arguments {
 enum Command {
     /// Write images from seeds or latents
     Generate(Box<generate::GenerateArgs>),
+    /// Write a generator in another format
+    Convert(convert::ConvertArgs),
     /// Say what is in a model file
     Info(info::InfoArgs),
 }
@@ -74,6 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     logging::init();
     let result = match arguments.command {
         Some(Command::Generate(arguments)) => generate::run(&arguments),
+        Some(Command::Convert(arguments)) => convert::run(&arguments),
         Some(Command::Info(arguments)) => info::run(&arguments),
         None => ui::run(arguments.file, arguments.device),
     };

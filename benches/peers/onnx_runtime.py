@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Runs a model through Stylescope and, exported to ONNX, through ONNX Runtime: compares the images and times both.
+
+    pip install numpy safetensors onnx onnxruntime
+    python3 benches/peers/onnx_runtime.py target/debug/stylescope MODEL [SEEDS [RUNS]]
+
+Stylescope writes z, w, ws and images of SEEDS (default 0-3) with `generate --raw`; ONNX Runtime gets the same ws and
+must give the same images (max|a-b| <= 1e-4 * max(1, max|b|)). The times are medians of RUNS (default 5) single images.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from safetensors.numpy import load_file
+
+
+def main():
+    program, model = sys.argv[1:3]
+    seeds = sys.argv[3] if len(sys.argv) > 3 else "0-3"
+    runs = int(sys.argv[4]) if len(sys.argv) > 4 else 5
+    with tempfile.TemporaryDirectory() as folder:
+        raw, exported = Path(folder) / "raw.safetensors", Path(folder) / "model.onnx"
+        generate = [program, "generate", "--model", model, "--seeds", seeds, "--noise", "const", "--device", "cpu"]
+        subprocess.run([*generate, "--raw", str(raw)], check=True)
+        subprocess.run([program, "convert", model, str(exported)], check=True)
+        onnx.checker.check_model(str(exported), full_check=True)
+        ours = load_file(raw)
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(str(exported), options, providers=["CPUExecutionProvider"])
+        for ws, image in zip(ours["ws"], ours["image"]):
+            theirs = session.run(None, {"ws": ws[None]})[0][0]
+            error, bound = np.abs(theirs - image).max(), 1e-4 * max(1.0, np.abs(image).max())
+            print(f"largest difference {error:.2e}, allowed {bound:.2e}")
+            if not error <= bound:
+                sys.exit("the images differ")
+
+        times = []
+        for _ in range(runs):
+            start = time.perf_counter()
+            session.run(None, {"ws": ours["ws"][:1]})
+            times.append((time.perf_counter() - start) * 1e3)
+        print(f"ONNX Runtime {onnxruntime.__version__}: {statistics.median(times):.0f} ms an image (median of {runs})")
+    print("Stylescope: cargo bench --bench generator")
+
+
+if __name__ == "__main__":
+    main()

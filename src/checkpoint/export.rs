@@ -1,0 +1,89 @@
+//! Writing a generator for this program, for PyTorch and for programs that run ONNX.
+
+use std::{collections::BTreeMap, io::Write, path::Path};
+
+use super::{
+    error::{CheckpointError, Fault},
+    onnx,
+    safetensors::{Precision, save_safetensors_as, write_arrays},
+};
+use crate::{
+    base::atomic_file::write_atomic,
+    model::{
+        config::{GeneratorConfig, StyleGan2Config, resolutions},
+        state_dict::{HostTensor, StateDict},
+    },
+};
+
+/// What a generator can be written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// Our own: weights and configuration in one safetensors file.
+    Stylescope,
+    /// Safetensors that `load_state_dict` of the official networks takes: official names, the filters' buffers included.
+    StateDict,
+    /// The synthesis network as ONNX, inputs `ws` and noise maps.
+    Onnx,
+}
+
+impl ExportFormat {
+    /// The format that a file's extension asks for, if it asks for one.
+    pub fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "safetensors" => Some(Self::Stylescope),
+            "onnx" => Some(Self::Onnx),
+            _ => None,
+        }
+    }
+}
+
+/// Writes a generator to `path`, which is replaced in one step. `precision` is for the two safetensors formats; ONNX is
+/// written in 32 bits, and `notes` go into our own format alone.
+///
+/// # Errors
+/// Weights that do not fit the configuration, or a step of writing that failed.
+pub fn export(
+    path: &Path,
+    format: ExportFormat,
+    precision: Precision,
+    config: &GeneratorConfig,
+    weights: &StateDict,
+    notes: &[(String, String)],
+) -> Result<(), CheckpointError> {
+    match format {
+        ExportFormat::Stylescope => save_safetensors_as(path, config, weights, notes, precision),
+        ExportFormat::StateDict => {
+            let mut weights = weights.clone();
+            if let GeneratorConfig::StyleGan2(config) = config {
+                add_filters(config, &mut weights);
+            }
+            write_arrays(path, &BTreeMap::new(), &weights, precision)
+        }
+        ExportFormat::Onnx => {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let bytes = onnx::encode(config, weights, &name).map_err(|error| CheckpointError::Unsaved {
+                path: path.to_owned(),
+                fault: Fault::Weights { network: "the network".into(), cause: error.to_string() },
+            })?;
+            Ok(write_atomic(path, |out| out.write_all(&bytes))?)
+        }
+    }
+}
+
+/// The resampling filters, which the official networks keep as buffers of every block and 3x3 layer.
+fn add_filters(config: &StyleGan2Config, weights: &mut StateDict) {
+    let taps = &config.resample_filter;
+    let sum: f32 = taps.iter().sum();
+    let data: Vec<f32> = taps.iter().flat_map(|a| taps.iter().map(move |b| a * b / (sum * sum))).collect();
+    let filter = HostTensor { shape: vec![taps.len(); 2], data };
+    for r in resolutions(config.resolution) {
+        let block = format!("synthesis.b{r}");
+        let layers: &[&str] = if r == 4 { &["conv1."] } else { &["conv0.", "conv1."] };
+        for layer in layers.iter().chain(&[""]) {
+            weights.0.insert(format!("{block}.{layer}resample_filter"), filter.clone());
+        }
+        if weights.0.contains_key(&format!("{block}.skip.weight")) {
+            weights.0.insert(format!("{block}.skip.resample_filter"), filter.clone());
+        }
+    }
+}
