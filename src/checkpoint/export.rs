@@ -1,6 +1,6 @@
 //! Writing a generator for this program, for PyTorch and for programs that run ONNX.
 
-use std::{collections::BTreeMap, io::Write, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use super::{
     error::{CheckpointError, Fault},
