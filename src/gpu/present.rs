@@ -64,15 +64,21 @@ pub enum PresentError {
 pub struct Presenter {
     device: wgpu::Device,
     queue: wgpu::Queue,
-    layout: wgpu::BindGroupLayout,
-    pipeline: wgpu::ComputePipeline,
-    params: wgpu::Buffer,
+    /// Made with the first image that comes from a GPU: the CPU backend's images need none of it.
+    kernel: Option<PresentKernel>,
     ring: TextureRing,
 }
 
-impl Presenter {
-    /// A presenter for textures on the window's device.
-    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+/// The compiled shader and what it needs.
+#[derive(Debug)]
+struct PresentKernel {
+    layout: wgpu::BindGroupLayout,
+    pipeline: wgpu::ComputePipeline,
+    params: wgpu::Buffer,
+}
+
+impl PresentKernel {
+    fn new(device: &wgpu::Device) -> Self {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("present.wgsl"),
             source: wgpu::ShaderSource::Wgsl(shader::present().into()),
@@ -97,8 +103,14 @@ impl Presenter {
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let (device, queue) = (device.clone(), queue.clone());
-        Self { device, queue, layout, pipeline, params, ring: TextureRing::default() }
+        Self { layout, pipeline, params }
+    }
+}
+
+impl Presenter {
+    /// A presenter for textures on the window's device.
+    pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        Self { device: device.clone(), queue: queue.clone(), kernel: None, ring: TextureRing::default() }
     }
 
     /// Puts an image into a texture that nobody shows.
@@ -133,8 +145,9 @@ impl Presenter {
         self.queue.submit([]);
     }
 
-    fn dispatch(&self, texture: &wgpu::Texture, image: Tensor<4>) -> Result<(), PresentError> {
+    fn dispatch(&mut self, texture: &wgpu::Texture, image: Tensor<4>) -> Result<(), PresentError> {
         let failed = |error: &dyn std::fmt::Display| PresentError::Device(error.to_string());
+        let kernel = self.kernel.get_or_insert_with(|| PresentKernel::new(&self.device));
         let fused = image.try_into_primitive::<Wgpu>().map_err(|_| PresentError::OtherDevice)?;
         let tensor = fused.client.clone().resolve_tensor_float::<CubeBackend>(fused);
         let strides = tensor.meta.strides();
@@ -163,9 +176,9 @@ impl Presenter {
         });
         let bindings = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("present: bindings"),
-            layout: &self.layout,
+            layout: &kernel.layout,
             entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: self.params.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 0, resource: kernel.params.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 1, resource: pinned.resource().as_wgpu_bind_resource() },
                 wgpu::BindGroupEntry { binding: 2, resource: wgpu::BindingResource::TextureView(&view) },
             ],
@@ -177,11 +190,11 @@ impl Presenter {
                 label: Some("present: pass"),
                 timestamp_writes: None,
             });
-            pass.set_pipeline(&self.pipeline);
+            pass.set_pipeline(&kernel.pipeline);
             pass.set_bind_group(0, &bindings, &[]);
             pass.dispatch_workgroups(texture.width().div_ceil(TILE), texture.height().div_ceil(TILE), 1);
         }
-        self.queue.write_buffer(&self.params, 0, bytemuck::bytes_of(&params));
+        self.queue.write_buffer(&kernel.params, 0, bytemuck::bytes_of(&params));
         // The runtime gathers launches; those that make the image have to be in the queue before ours.
         tensor.client.flush().map_err(|error| failed(&error))?;
         self.queue.submit([encoder.finish()]);
