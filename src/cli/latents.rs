@@ -5,11 +5,12 @@ use std::{
     str::FromStr,
 };
 
-use anyhow::{Context, anyhow, bail, ensure};
-use safetensors::{Dtype, SafeTensors};
-
 use super::{ranges::NumberList, raw::RawTensor};
-use crate::model::config::GeneratorConfig;
+use crate::{
+    checkpoint::read_safetensors,
+    model::{config::GeneratorConfig, state_dict::HostTensor},
+};
+use anyhow::{Context, anyhow, bail, ensure};
 
 /// Larger files hold more than latents: two million of them in W.
 const MAX_FILE: u64 = 4 << 30;
@@ -55,26 +56,19 @@ impl Latents {
     }
 
     fn from_file(source: &TensorSource, row_shape: &[usize]) -> anyhow::Result<Self> {
-        let bytes = read_bounded(&source.path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| anyhow!("not a safetensors file: {error}"))?;
-        let tensor = file.tensor(&source.name).map_err(|_| {
-            let mut names = file.names();
-            names.sort();
-            anyhow!("there is no tensor `{}` in it, only {}", source.name, names.join(", "))
-        })?;
+        let (mut tensors, _) = read_safetensors(&read_bounded(&source.path)?)?;
         let name = &source.name;
-        let fits = tensor.shape().split_first().is_some_and(|(rows, row)| *rows > 0 && row == row_shape);
+        let HostTensor { shape, data } = tensors.0.remove(name).ok_or_else(|| {
+            let names: Vec<_> = tensors.0.keys().map(String::as_str).collect();
+            anyhow!("there is no tensor `{name}` in it, only {}", names.join(", "))
+        })?;
+        let fits = shape.split_first().is_some_and(|(rows, row)| *rows > 0 && row == row_shape);
         let wanted = row_shape.iter().map(|d| format!(", {d}")).collect::<String>();
-        ensure!(fits, "the tensor `{name}` has shape {:?}, but this model takes [N{wanted}]", tensor.shape());
-        let values: Vec<f32> = match tensor.dtype() {
-            Dtype::F32 => tensor.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F64 => tensor.data().as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-            other => bail!("the tensor `{name}` holds {other:?} values, but latents are F32 or F64"),
-        };
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            bail!("the tensor `{name}` has a value that is not finite, {} at place {at}", values[at]);
+        ensure!(fits, "the tensor `{name}` has shape {shape:?}, but this model takes [N{wanted}]");
+        if let Some((at, value)) = data.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+            bail!("the tensor `{name}` has a value that is not finite, {value} at place {at}");
         }
-        Ok(Self { row_len: row_shape.iter().product(), values })
+        Ok(Self { row_len: row_shape.iter().product(), values: data })
     }
 
     /// Number of latents.
@@ -246,7 +240,7 @@ mod tests {
         assert!(error("z", &[2]).contains("no tensor `z` in it, only bad, w, ws"));
         assert!(error("bad", &[2]).contains("not finite, NaN at place 1"));
         std::fs::write(&path, b"no tensors").unwrap();
-        assert!(error("w", &[2]).contains("not a safetensors file"));
+        assert!(error("w", &[2]).contains("safetensors"));
         std::fs::remove_file(&path).unwrap();
         assert!(error("w", &[2]).starts_with(&format!("cannot read latents from {}: ", path.display())));
     }
