@@ -140,9 +140,9 @@ impl Presenter {
     fn upload(&self, texture: &wgpu::Texture, bytes: &[u8]) {
         let layout =
             wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(texture.width() * 4), rows_per_image: None };
+        // Goes out with the window's next submission, in front of what draws it. A submission of its own would make the
+        // render thread wait for the window's drawing where that is slow.
         self.queue.write_texture(texture.as_image_copy(), bytes, layout, texture.size());
-        // Writes wait for the next submission, which may be a window's frame that is not drawn for a long time.
-        self.queue.submit([]);
     }
 
     fn dispatch(&mut self, texture: &wgpu::Texture, image: Tensor<4>) -> Result<(), PresentError> {
