@@ -10,7 +10,7 @@ use eframe::egui_wgpu::{RenderState, SurfaceConfig};
 use egui::{CentralPanel, Context, Frame, Margin, Panel, Ui, ViewportCommand};
 
 use super::{
-    background::{Background, chain},
+    background::Background,
     canvas,
     command::{Command, CommandSender},
     dialog, keyboard, menu, panels,
@@ -19,6 +19,7 @@ use super::{
     toast::{self, ToastKind},
 };
 use crate::{
+    base::error_chain::error_chain,
     engine::{DisplayDevice, Engine, OpenTicket, RenderRequest, Stamp, handle::EngineError},
     gpu::device::{Compute, ComputeKind},
     session::{
@@ -144,7 +145,7 @@ impl App {
     fn remember(&mut self, Remembered { loaded, store }: Remembered) {
         self.state.restore(&loaded.settings);
         if let Some(notice) = loaded.notice {
-            self.state.toasts.push(ToastKind::Error, chain(&notice));
+            self.state.toasts.push(ToastKind::Error, error_chain(&notice));
         }
         match SettingsSaver::start(store, loaded.settings) {
             Ok(saver) => self.saver = Some(saver),
@@ -328,7 +329,7 @@ impl App {
         let (state, saver) = (&mut self.state, &mut self.saver);
         let failure = saver.as_mut().and_then(|saver| saver.tick(Instant::now(), || state.settings()));
         if let Some(error) = failure {
-            state.toasts.push(ToastKind::Error, chain(&error));
+            state.toasts.push(ToastKind::Error, error_chain(&error));
         }
     }
 }
@@ -352,7 +353,7 @@ impl eframe::App for App {
     fn on_exit(&mut self) {
         let settings = self.state.settings();
         if let Some(Err(error)) = self.saver.take().map(|saver| saver.finish(&settings)) {
-            log::error!("{}", chain(&error));
+            log::error!("{}", error_chain(&error));
         }
         if let Some(engine) = self.engine.take() {
             engine.shutdown();

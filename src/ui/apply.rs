@@ -11,7 +11,6 @@ use egui::{Context, ViewportCommand};
 use super::{
     animation::Animation,
     app::App,
-    background::chain,
     command::Command,
     palette,
     performance::Performance,
@@ -20,6 +19,7 @@ use super::{
     zoom::CanvasView,
 };
 use crate::{
+    base::error_chain::error_chain,
     engine::{ModelSource, RenderRequest, SaveImage, SaveTarget},
     session::{PoseEdit, pose::SeedPosition, record},
 };
@@ -222,7 +222,9 @@ impl App {
                 self.state.toasts.push(ToastKind::Info, "Pose pasted");
             }
             Err(error) => {
-                self.state.toasts.push(ToastKind::Error, format!("The clipboard holds no pose: {}", chain(&error)));
+                self.state
+                    .toasts
+                    .push(ToastKind::Error, format!("The clipboard holds no pose: {}", error_chain(&error)));
             }
         }
     }

@@ -10,7 +10,10 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::state::FileQuestion;
-use crate::session::{PoseRecord, png};
+use crate::{
+    base::error_chain::error_chain,
+    session::{PoseRecord, png},
+};
 
 /// Answers that wait; more are never under way.
 const MOST: usize = 64;
@@ -88,7 +91,7 @@ impl Background {
     /// If the operating system refuses a thread.
     pub fn read_pose(&self, path: PathBuf) -> std::io::Result<()> {
         self.spawn("read pose", move || {
-            let record = png::read_pose_file(&path).map(Box::new).map_err(|error| chain(&error));
+            let record = png::read_pose_file(&path).map(Box::new).map_err(|error| error_chain(&error));
             Answer::Pose { path, record }
         })
     }
@@ -103,16 +106,4 @@ impl Background {
         })?;
         Ok(())
     }
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -8,13 +8,14 @@ use std::{
 
 use super::{
     app::App,
-    background::{Answer, chain},
+    background::Answer,
     command::Command,
     state::{Dialog, ErrorOverImage, ErrorSource, FileQuestion, SavedImage},
     toast::ToastKind,
     typed_path::with_png,
 };
 use crate::{
+    base::error_chain::error_chain,
     engine::{EngineEvent, Frame, ModelSummary, bundled},
     session::{PoseEdit, PoseRecord, settings::MAX_RECENT},
 };
@@ -133,7 +134,7 @@ impl App {
                 }
             }
             Err(error) => {
-                let text = chain(&*error);
+                let text = error_chain(&*error);
                 self.fail(ErrorSource::Render, "The image could not be rendered", text);
             }
         }
@@ -203,7 +204,7 @@ impl App {
 
     /// A failure stands over the image, and as a message for those who look elsewhere.
     fn fail(&mut self, source: ErrorSource, title: &str, text: String) {
-        log::error!("{title}: {text}");
+        log::debug!("{title}: {text}");
         self.state.toasts.push(ToastKind::Error, title);
         self.state.error = Some(ErrorOverImage { source, title: title.to_owned(), text });
     }
