@@ -104,6 +104,20 @@ fn saved_files_read_back_the_same() {
 }
 
 #[test]
+fn a_length_that_begins_like_a_pickle_is_still_a_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("saved.safetensors");
+    let (config, weights) = best(&open(&fixture("ros2/gema_latentavg_legacy.pt"), &()).unwrap());
+    // Headers are padded to eight bytes, so that one of 32 lengths has this lowest byte.
+    let found = (0..64).any(|longer| {
+        save_safetensors(&path, &config, &weights, &[("note".into(), "8 bytes ".repeat(longer))]).unwrap();
+        fs::read(&path).unwrap()[0] == 0x80
+    });
+    assert!(found);
+    assert_eq!(best(&open(&path, &()).unwrap()), (config, weights));
+}
+
+#[test]
 fn values_beyond_half_precision_stay_exact() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("saved.safetensors");

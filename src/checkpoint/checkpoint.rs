@@ -202,7 +202,11 @@ fn parse_format(bytes: &[u8]) -> Result<(FileFormat, Parsed), Fault> {
         let parsed = state_dicts::read_torch(&legacy.pickle, &legacy, bytes)?;
         return Ok((FileFormat::TorchLegacy, with_globals(parsed, &legacy.pickle)));
     }
-    if bytes.first() == Some(&0x80) {
+    // The length that a safetensors file begins with may have a pickle's first byte as its lowest; what follows that
+    // byte in a pickle is never so small a number.
+    let length = bytes.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk));
+    let length_fits = length.is_some_and(|length| length <= bytes.len() as u64);
+    if bytes.first() == Some(&0x80) && !(length_fits && safetensors::looks_like(bytes)) {
         return read_pickle(bytes).map(|parsed| (FileFormat::Pickle, parsed));
     }
     if safetensors::looks_like(bytes) {
