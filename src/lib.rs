@@ -6,6 +6,9 @@
 //! ui, cli -> engine, session -> latent, checkpoint -> model -> ops -> gpu -> base
 //! ```
 
+// A file, a device or another thread may fail at any time: that is an error, never a panic.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod base;
 pub mod checkpoint;
 pub mod cli;

@@ -204,9 +204,8 @@ fn pickle_billion_laughs() {
     let dup = (0..60).fold(p().str("lol"), |p, _| p.raw(b"2\x86"));
     // The same in the place of a network, whose modules are walked.
     let module = |p: Pickle, children: &dyn Fn(Pickle) -> Pickle| {
-        let description = |p: Pickle| {
-            p.str("class_name").str("Generator").str("state").dict(|p| p.str("_modules").dict(|p| children(p)))
-        };
+        let description =
+            |p: Pickle| p.str("class_name").str("Generator").str("state").dict(|p| p.str("_modules").dict(children));
         p.global("torch_utils.persistence", "_reconstruct_persistent_obj").tuple(|p| p.dict(description)).raw(b"R")
     };
     let leaf = module(p().raw(b"}").str("G_ema"), &|p| p);

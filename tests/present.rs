@@ -114,6 +114,7 @@ fn a_shown_texture_is_never_written() {
     let mut presenter = Presenter::new(&shared.device, &shared.queue);
     let flat = |value: f32| Tensor::<4>::full([1, 3, 8, 8], value, &Device::flex());
     let shown = presenter.present(flat(1.0)).unwrap();
+    #[allow(clippy::mutable_key_type, reason = "a texture is compared by its identity")]
     let mut seen = std::collections::HashSet::new();
     for _ in 0..10 {
         let next = presenter.present(flat(-1.0)).unwrap();

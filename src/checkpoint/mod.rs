@@ -3,6 +3,7 @@
 //! [`open`] finds out what a file holds by its contents, never runs anything of it, and believes no size before it was
 //! checked. A network is turned into weights under official names only when [`Checkpoint::load_generator`] asks for it.
 
+#[allow(clippy::module_inception, reason = "the type, its file and the folder are one idea")]
 mod checkpoint;
 mod details;
 mod error;

@@ -67,6 +67,7 @@ pub struct BlockCache {
 
 /// Where a frame can begin.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one a frame, taken apart at once")]
 pub enum Resume {
     /// Everything is as before: this is the image.
     Image(Tensor<4>),

@@ -248,7 +248,7 @@ impl Builder<'_> {
         }
         let conv1 = self.conv("conv1", resolution, outputs, ws)?;
         let to_rgb = if last || config.architecture == Architecture::Skip {
-            Some(self.to_rgb(resolution, outputs, ws + 1)?)
+            Some(self.rgb_layer(resolution, outputs, ws + 1)?)
         } else {
             None
         };
@@ -295,7 +295,7 @@ impl Builder<'_> {
         Ok(ConvLayer { layer, weight, bias, noise })
     }
 
-    fn to_rgb(&mut self, resolution: usize, inputs: usize, ws: usize) -> Result<ToRgb, ModelError> {
+    fn rgb_layer(&mut self, resolution: usize, inputs: usize, ws: usize) -> Result<ToRgb, ModelError> {
         let outputs = self.config.img_channels;
         let short = format!("b{resolution}.torgb");
         let name = format!("synthesis.{short}");

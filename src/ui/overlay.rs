@@ -31,7 +31,7 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
         floating(ui, "opening", at, Align2::CENTER_CENTER, |ui| opening_ui(ui, opening, commands));
     }
     if state.comparing {
-        floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, |ui| comparing_ui(ui));
+        floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, comparing_ui);
     } else if let Some(notice) = state.model.as_ref().and_then(|model| model.notice.as_ref())
         && !state.left_panel
     {

@@ -167,6 +167,7 @@ fn names_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender, ws: usize, 
 }
 
 /// A number of the table that resets by itself on a right click.
+#[allow(clippy::too_many_arguments, reason = "all that three kinds of cells differ in")]
 fn cell(
     ui: &mut Ui,
     bar: ValueBar<'_>,
