@@ -29,7 +29,7 @@ fn compare(window: &mut Window, name: &str) {
     if let Some(error) = &state.error {
         hidden.extend(window.harness.query_all_by_label(&error.text).map(|node| node.rect()));
     } else if let Some((_, size)) = state.picture.get() {
-        hidden.push(state.canvas.image_rect(size, window.canvas(), 1.0));
+        hidden.push(state.canvas.image_rect(size, window.canvas(), window.harness.ctx.pixels_per_point()));
     }
     for rect in hidden {
         window.harness.mask(rect);
@@ -89,6 +89,11 @@ fn model_light() {
 #[test]
 fn small_window() {
     compare(&mut Window::sized(Start::Bundled, vec2(960.0, 600.0), 1.0), "small_window");
+}
+
+#[test]
+fn small_window_at_twice_the_scale() {
+    compare(&mut Window::sized(Start::Bundled, vec2(640.0, 400.0), 2.0), "twice_the_scale");
 }
 
 #[test]

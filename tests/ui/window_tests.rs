@@ -245,7 +245,6 @@ fn a_saved_picture_brings_its_pose_back() {
 
     edit(&mut window, PoseEdit::Replace(Box::default()));
     assert_ne!(window.seen(), posed);
-    window.harness.state().commands().send(Command::Theme(egui::ThemePreference::Dark));
     window.drop_file(&path);
     let pose = posed.pose.clone();
     window.wait_until("the pose is read", move |app| *app.state().pose() == pose);
