@@ -109,6 +109,19 @@ fn layers_and_channels_move_the_image() {
 }
 
 #[test]
+fn the_style_vector_is_reached_in_a_low_window() {
+    let mut window = Window::sized(Start::Bundled, vec2(640.0, 400.0), 1.0);
+    window.harness.get_by_label("Find Channel").scroll_to_me();
+    window.settle();
+    let low = window.harness.get_by_label("Channel 0 offset").rect();
+    window.harness.get_by_label("Channel 2 offset").scroll_to_me();
+    window.settle();
+    let shown = window.harness.get_by_label("Channel 2 offset").rect();
+    assert!(shown.bottom() < 400.0 && shown.top() < low.top() + 60.0, "{low:?} {shown:?}");
+    acts(&mut window, "channel", |window| window.drag("Channel 2 offset", vec2(40.0, 0.0)));
+}
+
+#[test]
 fn the_values_of_the_chosen_layer_are_shown() {
     let mut window = Window::open(Start::Bundled);
     window.click("Show 16x16 conv0");

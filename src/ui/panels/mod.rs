@@ -23,6 +23,9 @@ use egui::{ScrollArea, Ui};
 
 use super::{command::CommandSender, state::AppState};
 
+/// Height that the two lists on the right need to be of use together, in points.
+const LISTS_HEIGHT: f32 = 480.0;
+
 /// Everything of the panel on the left, scrolled where it does not fit.
 pub fn left_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     ScrollArea::vertical().id_salt("left panel").auto_shrink(false).show(ui, |ui| {
@@ -34,8 +37,16 @@ pub fn left_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     });
 }
 
-/// Everything of the panel on the right. It is as high as the window: its two lists scroll by themselves.
+/// Everything of the panel on the right. Its two lists share the height and scroll by themselves; where that leaves
+/// too little for either, the whole panel scrolls.
 pub fn right_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
-    layers_ui(ui, state, commands);
-    style_vector_ui(ui, state, commands);
+    let contents = |ui: &mut Ui| {
+        layers_ui(ui, state, commands);
+        style_vector_ui(ui, state, commands);
+    };
+    if ui.available_height() < LISTS_HEIGHT {
+        ScrollArea::vertical().id_salt("right panel").auto_shrink(false).show(ui, contents);
+    } else {
+        contents(ui);
+    }
 }
