@@ -6,6 +6,7 @@
 
 pub mod adain;
 pub mod bias_act;
+pub mod cpu;
 pub mod minibatch_stddev;
 pub mod modulated_conv;
 pub mod normalize;

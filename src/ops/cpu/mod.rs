@@ -1,0 +1,33 @@
+//! StyleGAN2's synthesis layers on the processor, for inference.
+//!
+//! A [`LayerKernel`] is a whole layer: style, 3x3 convolution (doubling the size or not), demodulation, noise, bias,
+//! activation. It works on [`NhwcBuffer`]s with vectors over channels, by Winograd's minimal filtering for all but the
+//! smallest images, so that most of the time goes to matrix products whose operands are in cache. The weights are
+//! transformed once, when the layer is made; style and demodulation act on what flows in and out.
+//!
+//! [`reference`] is the same layer as the papers write it; the tests hold the two together on every instruction set.
+
+mod buffer;
+mod direct;
+mod epilogue;
+mod filter;
+mod layer;
+mod product;
+#[cfg(test)]
+mod reference;
+mod rgb;
+mod runtime;
+mod simd;
+mod threads;
+mod upsample;
+mod winograd;
+mod workspace;
+
+pub use buffer::{CHANNEL_ALIGNMENT, NhwcBuffer};
+pub use epilogue::Epilogue;
+pub use layer::LayerKernel;
+pub use rgb::{Below, RgbKernel, RowImage};
+pub use runtime::{KERNELS_VARIABLE, Runtime};
+pub use simd::{InstructionSet, UnknownInstructionSet};
+pub use threads::Threads;
+pub use workspace::Workspace;
