@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn state(value: f32) -> BlockState {
-        BlockState { x: Tensor::full([1, 1, 1, 1], value, &Device::flex()), image: None }
+        BlockState::new(Tensor::full([1, 1, 1, 1], value, &Device::flex()), None)
     }
 
     fn done(resume: &Resume) -> Option<usize> {
@@ -163,7 +163,7 @@ mod tests {
         // Given up after the first block: what it left is used.
         assert_eq!(done(&cache.resume(&first)), Some(1));
         cache.push(b, state(2.0));
-        cache.finish(c, state(3.0).x);
+        cache.finish(c, state(3.0).x());
         assert_eq!(done(&cache.resume(&first)), None, "nothing changed");
         assert_eq!(done(&cache.resume(&keys([1.0, 2.0, 9.0]))), Some(2), "the last block changed");
         assert_eq!(done(&cache.resume(&first)), Some(2), "the image was dropped with its key");

@@ -1,8 +1,11 @@
 //! The one type through which the rest of the program uses a network: `z -> w -> ws -> styles -> image`.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
+    block_state::BlockState,
     config::{GeneratorConfig, resolutions},
     error::ModelError,
     layer::LayerInfo,
@@ -14,7 +17,7 @@ use super::{
     stylegan2::StyleGan2,
     weights::{WeightSource, read},
 };
-use crate::base::numpy_rng::RandomState;
+use crate::{base::numpy_rng::RandomState, ops::cpu::Runtime};
 
 /// Where a generator's parts live. Mapping and affines always run on the latent device (the CPU in the explorer, so
 /// that `w` and styles are known on the host without any readback), synthesis on the other.
@@ -41,15 +44,6 @@ impl Placement {
 /// The style vectors of a batch: by layer (the index in [`Generator::layers`]), [N, style_dim], on the latent device.
 #[derive(Debug, Clone)]
 pub struct Styles(pub Vec<Tensor<2>>);
-
-/// A synthesis between two blocks.
-#[derive(Debug, Clone)]
-pub struct BlockState {
-    /// Feature maps, [N, C, H, W].
-    pub x: Tensor<4>,
-    /// The image so far, [N, img_channels, H, W], once there is one.
-    pub image: Option<Tensor<4>>,
-}
 
 /// A synthesis network with what belongs to it on the latent side.
 pub(crate) struct Built<Network> {
@@ -152,6 +146,16 @@ impl Generator {
         let w_avg = HostTensor { shape: vec![self.w_avg.len()], data: self.w_avg.clone() };
         weights.0.insert(w_avg_name(&self.config).to_owned(), w_avg);
         Ok(weights)
+    }
+
+    /// Which runtime's kernels run the layers of a StyleGAN2 on the CPU where no gradient is wanted; `None` leaves them to
+    /// the tensors. A new generator has [`Runtime::shared`].
+    pub fn set_cpu_runtime(&mut self, runtime: Option<Arc<Runtime>>) {
+        match &mut self.network {
+            Network::StyleGan2(network) => network.set_cpu_runtime(runtime, &self.placement.synthesis),
+            // The layers of StyleGAN have no kernels.
+            Network::StyleGan1(_) => {}
+        }
     }
 
     /// What the network is.
@@ -271,7 +275,7 @@ impl Generator {
         styles: &Styles,
         noise: &Noise,
     ) -> Result<BlockState, ModelError> {
-        let batch = state.x.dims()[0];
+        let [batch, ..] = state.shape();
         self.check_state(index, &state)?;
         self.batch_of(styles)?;
         // Only this block's styles travel to the other device.
@@ -295,7 +299,7 @@ impl Generator {
     /// If blocks are still missing.
     pub fn finish(&self, state: BlockState) -> Result<Tensor<4>, ModelError> {
         let side = self.config.resolution();
-        state.image.filter(|image| image.dims()[2..] == [side, side]).ok_or(ModelError::Unfinished)
+        state.image().filter(|image| image.dims()[2..] == [side, side]).ok_or(ModelError::Unfinished)
     }
 
     /// All blocks: [N, C, H, W], nominal range -1..1, on the synthesis device.
@@ -335,7 +339,13 @@ impl Generator {
             return Ok(());
         }
         let side = if index == 0 { 4 } else { resolution / 2 };
-        check("the state's x", &state.x, [state.x.dims()[0], self.config.channels().at(side), side, side])
+        let found = state.shape();
+        let expected = [found[0], self.config.channels().at(side), side, side];
+        if found == expected {
+            return Ok(());
+        }
+        let expected = format!("{expected:?}");
+        Err(ModelError::Input { what: "the state's x", found: found.to_vec(), expected })
     }
 }
 

@@ -7,15 +7,18 @@ pub mod layer;
 pub mod noise;
 pub mod state_dict;
 
+mod block_state;
 mod linear;
 mod mapping;
 mod stylegan1;
 mod stylegan2;
+mod stylegan2_cpu;
 mod weights;
 
 #[cfg(test)]
 mod tests;
 
+pub use block_state::BlockState;
 pub use error::ModelError;
-pub use generator::{BlockState, Generator, Placement, Styles};
+pub use generator::{Generator, Placement, Styles};
 pub use noise::{Noise, NoiseInput};

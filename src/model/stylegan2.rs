@@ -1,21 +1,28 @@
 //! The synthesis network of StyleGAN2 (arXiv 1912.04958, figures 2 and 7).
 
-use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
+use std::{
+    f64::consts::{FRAC_1_SQRT_2, SQRT_2},
+    sync::Arc,
+};
 
 use burn::tensor::{Device, Tensor};
 
 use super::{
+    block_state::BlockState,
     config::{Architecture, StyleGan2Config, resolutions},
     error::ModelError,
-    generator::{BlockState, Built},
+    generator::Built,
     layer::{LayerInfo, LayerKind},
     linear::{Linear, LinearConfig},
     noise::NoiseBuffers,
     state_dict::StateDict,
-    weights::{Init, Weight, WeightSource},
+    stylegan2_cpu::{CpuBlock, CpuConv, CpuRgb, CpuSynthesis},
+    weights::{Init, Weight, WeightSource, read},
 };
 use crate::ops::{
-    Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample, synthesis_layer, upsample2d,
+    Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
+    cpu::{LayerKernel, RgbKernel, Runtime},
+    synthesis_layer, upsample2d,
 };
 
 /// Constant input and blocks of 4, 8, ... pixels.
@@ -25,6 +32,8 @@ pub(crate) struct StyleGan2 {
     blocks: Vec<Block>,
     filter: Filter,
     clamp: Option<f64>,
+    /// Runs the layers instead of the tensors, where it may.
+    kernels: Option<CpuSynthesis>,
 }
 
 #[derive(Debug, Clone)]
@@ -100,8 +109,18 @@ impl StyleGan2 {
             resolutions(config.resolution).map(|resolution| builder.block(resolution)).collect::<Result<_, _>>()?;
         let Builder { affines, layers, noise, .. } = builder;
         let filter = Filter::separable(&config.resample_filter, synthesis);
-        let network = Self { input, blocks, filter, clamp: config.conv_clamp };
+        let mut network = Self { input, blocks, filter, clamp: config.conv_clamp, kernels: None };
+        network.set_cpu_runtime(Runtime::shared(), synthesis);
         Ok(Built { network, affines, layers, noise })
+    }
+
+    /// The kernels serve inference on the CPU, of networks without residual branches.
+    pub fn set_cpu_runtime(&mut self, runtime: Option<Arc<Runtime>>, device: &Device) {
+        let on_cpu = !device.is_autodiff() && *device == Device::flex();
+        let plain = self.blocks.iter().all(|block| block.skip.is_none());
+        let runtime = runtime.filter(|_| on_cpu && plain);
+        let num_blocks = self.blocks.len();
+        self.kernels = runtime.and_then(|runtime| CpuSynthesis::new(runtime, num_blocks, &self.filter, self.clamp));
     }
 
     pub fn num_blocks(&self) -> usize {
@@ -111,7 +130,7 @@ impl StyleGan2 {
     pub fn start(&self, batch: usize) -> BlockState {
         let input = self.input.value();
         let [_, channels, height, width] = input.dims();
-        BlockState { x: input.expand([batch, channels, height, width]), image: None }
+        BlockState::new(input.expand([batch, channels, height, width]), None)
     }
 
     /// `styles` are on the synthesis device.
@@ -123,7 +142,12 @@ impl StyleGan2 {
         noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
     ) -> Result<BlockState, ModelError> {
         let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
-        let BlockState { x, image } = state;
+        if let Some(kernels) = &self.kernels
+            && !styles.iter().any(|style| style.device().is_autodiff())
+        {
+            return kernels.block(index, state, styles, noise, || block.kernels(index, kernels));
+        }
+        let (x, image) = state.into_tensors();
         let past = block.skip.as_ref().map(|skip| {
             let weight = skip.value();
             let gain = FRAC_1_SQRT_2 / (weight.dims()[1] as f64).sqrt();
@@ -150,7 +174,7 @@ impl StyleGan2 {
             }
             None => image,
         };
-        Ok(BlockState { x, image })
+        Ok(BlockState::new(x, image))
     }
 
     fn conv(
@@ -216,6 +240,43 @@ impl StyleGan2 {
             }
         }
         Ok(())
+    }
+}
+
+impl Block {
+    /// This block, number `index`, as kernels.
+    fn kernels(&self, index: usize, synthesis: &CpuSynthesis) -> Result<CpuBlock, ModelError> {
+        let side = 4usize << index;
+        let conv0 = self.conv0.as_ref().map(|conv| conv.kernel(side / 2, Some(synthesis.filter()), synthesis));
+        let to_rgb = self.to_rgb.as_ref().map(|to_rgb| to_rgb.kernel(synthesis));
+        let conv1 = self.conv1.kernel(side, None, synthesis)?;
+        Ok(CpuBlock { conv0: conv0.transpose()?, conv1, to_rgb: to_rgb.transpose()? })
+    }
+}
+
+impl ConvLayer {
+    fn kernel(&self, side: usize, up: Option<[f32; 4]>, synthesis: &CpuSynthesis) -> Result<CpuConv, ModelError> {
+        let [outputs, inputs, ..] = self.weight.value().dims();
+        let weight = read("a convolution's weight", self.weight.value())?;
+        let set = synthesis.runtime().instruction_set();
+        let kernel = LayerKernel::new(set, &weight, [outputs, inputs], [side, side], up);
+        let noise = match &self.noise {
+            Some(NoiseStrength { index, strength }) => {
+                let strength = read("a noise strength", strength.value())?;
+                Some((*index, strength.first().copied().unwrap_or_default()))
+            }
+            None => None,
+        };
+        Ok(CpuConv { kernel, layer: self.layer, bias: read("a bias", self.bias.value())?, noise })
+    }
+}
+
+impl ToRgb {
+    fn kernel(&self, synthesis: &CpuSynthesis) -> Result<CpuRgb, ModelError> {
+        let [_, inputs, ..] = self.weight.value().dims();
+        let (weight, bias) = (read("an RGB weight", self.weight.value())?, read("an RGB bias", self.bias.value())?);
+        let kernel = RgbKernel::new(synthesis.runtime().instruction_set(), &weight, &bias, inputs);
+        Ok(CpuRgb { kernel, layer: self.layer, gain: self.gain as f32 })
     }
 }
 

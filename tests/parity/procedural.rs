@@ -161,7 +161,7 @@ fn run(fixture: &Fixture, config: GeneratorConfig, weights: StateDict) {
                     state = generator.block(index, state, &styles, &noise).expect("a block");
                     let stats = &fixture.meta["layer_stats"][format!("b{}.conv1", 4 << index)];
                     if psi == 1.0 && stats.is_object() {
-                        worst.add(statistics(&what, state.x.clone(), stats));
+                        worst.add(statistics(&what, state.x(), stats));
                     }
                 }
                 let image = generator.finish(state).expect("an image");

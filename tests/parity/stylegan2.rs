@@ -185,7 +185,7 @@ impl<'a> Case<'a> {
         let mut state = self.generator.start(self.fixture.get("in.z").shape[0]);
         for index in 0..self.generator.num_blocks() {
             let side = 4usize << index;
-            let mut x = state.x.clone();
+            let mut x = state.x();
             state = self.generator.block(index, state, &styles, &noise).expect("a block");
             for layer in 0..self.generator.layers().len() {
                 let info = self.generator.layers()[layer].clone();
@@ -193,7 +193,7 @@ impl<'a> Case<'a> {
                     continue;
                 }
                 // Residual blocks give RGB from the sum of their two branches, which only the block knows.
-                let input = if info.kind == LayerKind::ToRgb { state.x.clone() } else { x };
+                let input = if info.kind == LayerKind::ToRgb { state.x() } else { x };
                 let y = self.layer(layer, input, &styles);
                 // The largest file has no layers.
                 let name = format!("out.layer.{}", info.name);
@@ -202,10 +202,10 @@ impl<'a> Case<'a> {
                 }
                 x = y;
             }
-            if let Some(image) = &state.image {
+            if let Some(image) = state.image() {
                 let name = format!("out.layer.b{side}.img");
                 if self.fixture.arrays.contains_key(&name) {
-                    self.compare(&name, image.clone());
+                    self.compare(&name, image);
                 }
             }
         }

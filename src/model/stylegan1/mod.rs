@@ -12,9 +12,9 @@ use burn::tensor::{
 };
 
 use super::{
+    block_state::BlockState,
     config::StyleGan1Variant,
     error::ModelError,
-    generator::BlockState,
     state_dict::{HostTensor, StateDict},
     weights::Weight,
 };
@@ -118,7 +118,7 @@ impl StyleGan1 {
     pub fn start(&self, batch: usize) -> BlockState {
         let input = self.input.value();
         let [_, channels, height, width] = input.dims();
-        BlockState { x: input.expand([batch, channels, height, width]), image: None }
+        BlockState::new(input.expand([batch, channels, height, width]), None)
     }
 
     /// How much of the image at `resolution` comes from the next smaller one: 0 none, 1 all.
@@ -141,12 +141,12 @@ impl StyleGan1 {
         noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
     ) -> Result<BlockState, ModelError> {
         let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
-        let BlockState { mut x, image } = state;
+        let (mut x, image) = state.into_tensors();
         let blend = self.blend(block.resolution);
         let smaller = image.map(|image| upsample_nearest(image, 2));
         // Blocks above the current level of detail have no say in the image.
         if blend >= 1.0 {
-            return Ok(BlockState { x, image: smaller });
+            return Ok(BlockState::new(x, smaller));
         }
         for layer in &block.layers {
             x = self.layer(layer, x, styles, noise)?;
@@ -163,7 +163,7 @@ impl StyleGan1 {
         } else {
             None
         };
-        Ok(BlockState { x, image })
+        Ok(BlockState::new(x, image))
     }
 
     fn layer(

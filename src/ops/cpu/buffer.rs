@@ -1,5 +1,6 @@
 //! Activations in the layout that the kernels like: channels innermost, a border of one zero pixel.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use super::simd::AlignedBuffer;
@@ -84,6 +85,12 @@ impl NhwcBuffer {
         self.data[..row].fill(0.0);
         self.data[len - row..].fill(0.0);
         &mut self.data[row..len - row]
+    }
+}
+
+impl fmt::Debug for NhwcBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NhwcBuffer({:?})", self.shape())
     }
 }
 

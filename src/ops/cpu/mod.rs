@@ -17,6 +17,7 @@ mod product;
 mod reference;
 mod rgb;
 mod runtime;
+#[allow(unsafe_code, reason = "vector instructions have no safe interface")]
 mod simd;
 mod threads;
 mod upsample;

@@ -1,5 +1,7 @@
 //! The image side of a skip generator: 1x1 convolutions to RGB and the running image that they add to (StyleGAN2, section 4.1).
 
+use std::fmt;
+
 use super::buffer::{NhwcBuffer, padded};
 use super::simd::{AlignedBuffer, InstructionSet, Simd, Task};
 use super::threads::{Spread, Threads};
@@ -19,15 +21,44 @@ impl RowImage {
         [self.channels, self.height, self.width]
     }
 
-    /// The image as `[channels, height, width]`.
-    pub fn to_nchw(&self) -> Vec<f32> {
-        let mut values = Vec::with_capacity(self.data.len());
+    /// From `[channels, height, width]`.
+    ///
+    /// # Panics
+    /// If the length of `values` is not the product of the shape.
+    pub fn from_nchw(values: &[f32], channels: usize, height: usize, width: usize) -> Self {
+        assert_eq!(
+            values.len(),
+            channels * height * width,
+            "values do not have the shape [{channels}, {height}, {width}]"
+        );
+        let mut data = vec![0.0; values.len()];
+        for (i, row) in values.chunks_exact(width).enumerate() {
+            let (c, y) = (i / height, i % height);
+            data[(y * channels + c) * width..][..width].copy_from_slice(row);
+        }
+        Self { data, channels, height, width }
+    }
+
+    /// Appends the image as `[channels, height, width]`.
+    pub fn append_nchw(&self, values: &mut Vec<f32>) {
         for c in 0..self.channels {
             for row in self.data.chunks_exact(self.channels * self.width) {
                 values.extend_from_slice(&row[c * self.width..][..self.width]);
             }
         }
+    }
+
+    /// The image as `[channels, height, width]`.
+    pub fn to_nchw(&self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.data.len());
+        self.append_nchw(&mut values);
         values
+    }
+}
+
+impl fmt::Debug for RowImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RowImage({:?})", self.shape())
     }
 }
 
