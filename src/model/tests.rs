@@ -1,9 +1,11 @@
 //! The generator's contract: what goes in comes out, and what does not fit is an error.
 
+use std::sync::Arc;
+
 use burn::tensor::{Device, Tensor};
 
 use super::{
-    Generator, ModelError, Noise, NoiseInput, Placement, Styles,
+    BlockState, Generator, ModelError, Noise, NoiseInput, Placement, Styles,
     config::{
         Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan1Config,
         StyleGan1Variant, StyleGan2Config,
@@ -11,7 +13,10 @@ use super::{
     layer::LayerKind,
     state_dict::{HostTensor, StateDictError},
 };
-use crate::ops::testing::{noise, values};
+use crate::ops::{
+    cpu::{InstructionSet, Runtime},
+    testing::{noise, values},
+};
 
 fn mapping(label_normalization: LabelNormalization) -> MappingConfig {
     MappingConfig { num_layers: 3, hidden_dim: 10, lr_multiplier: 0.01, w_avg_beta: 0.995, label_normalization }
@@ -332,5 +337,59 @@ fn synthesis_is_differentiable_by_the_styles() {
         let gradients = image.square().sum().backward();
         let gradient = values(leaves[0].grad(&gradients).expect("a gradient"));
         assert!(gradient.iter().all(|g| g.is_finite()) && gradient.iter().any(|&g| g != 0.0));
+    }
+}
+
+/// A network that is large enough for every kind of kernel, with noise that shows.
+fn with_noise(architecture: Architecture) -> Generator {
+    let config = GeneratorConfig::StyleGan2(StyleGan2Config {
+        resolution: 64,
+        channels: ChannelTable([(4, 24), (8, 24), (16, 20), (32, 20), (64, 16)].into()),
+        conv_clamp: Some(256.0),
+        architecture,
+        ..stylegan2()
+    });
+    let mut weights = init(&config).state_dict().unwrap();
+    for (name, tensor) in &mut weights.0 {
+        if name.ends_with("noise_strength") {
+            tensor.data.fill(0.3);
+        }
+    }
+    Generator::from_state_dict(config, weights, &Placement::cpu()).unwrap()
+}
+
+#[test]
+fn cpu_kernels_give_the_image_of_the_tensors() {
+    for architecture in [Architecture::Skip, Architecture::Orig] {
+        let mut generator = with_noise(architecture);
+        generator.set_cpu_runtime(None);
+        let expected = image(&generator);
+        let largest = expected.iter().fold(1.0f32, |largest, value| largest.max(value.abs()));
+        for set in InstructionSet::available() {
+            generator.set_cpu_runtime(Some(Arc::new(Runtime::new(set).unwrap())));
+            let found = image(&generator);
+            assert_ne!(found, expected, "{set}: the tensors ran");
+            let error = found.iter().zip(&expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
+            assert!(error <= 1e-5 * largest, "{architecture:?} {set}: {error} of {largest}");
+        }
+    }
+}
+
+#[test]
+fn cpu_kernels_go_on_from_any_state_to_the_same_bit() {
+    let generator = with_noise(Architecture::Skip);
+    let (strength, styles) = (ones(&generator), styles(&generator, 2, 1.0));
+    let noise = Noise::Const { strength: &strength };
+    let expected = values(generator.synthesize(&styles, &noise).unwrap());
+    let mut state = generator.start(2);
+    for index in 0..generator.num_blocks() {
+        let rest = |state| {
+            let state =
+                (index..generator.num_blocks()).try_fold(state, |state, i| generator.block(i, state, &styles, &noise));
+            values(generator.finish(state.unwrap()).unwrap())
+        };
+        assert_eq!(rest(state.clone()), expected, "from block {index}");
+        assert_eq!(rest(BlockState::new(state.x(), state.image())), expected, "from tensors, block {index}");
+        state = generator.block(index, state, &styles, &noise).unwrap();
     }
 }
