@@ -17,8 +17,9 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
     let inner = canvas.shrink(theme::SECTION_GAP);
     match &state.error {
         Some(error) => error_ui(ui, inner, error, commands),
-        None if state.picture.get().is_none() && state.opening.is_none() => empty_ui(ui, canvas, state, commands),
-        None => {}
+        None if state.picture.get().is_some() || state.opening.is_some() => {}
+        None if state.model.is_some() => floating(ui, "first image", inner.center(), Align2::CENTER_CENTER, first_ui),
+        None => empty_ui(ui, canvas, state, commands),
     }
     if state.picture.get().is_some() {
         let roomy = inner.width() > theme::TOOLS_WIDTH;
@@ -129,6 +130,15 @@ fn opening_ui(ui: &mut Ui, opening: &Opening, commands: &CommandSender) {
         if ui.button("Cancel").on_hover_text(Command::CancelOpen.label()).clicked() {
             commands.send(Command::CancelOpen);
         }
+    });
+}
+
+/// A model is open and its first image is on the way.
+fn first_ui(ui: &mut Ui) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        ui.label("Preparing the first image")
+            .on_hover_text("A graphics device measures first which kernels are fastest");
     });
 }
 
