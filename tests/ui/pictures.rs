@@ -17,14 +17,19 @@ fn options() -> SnapshotOptions {
     SnapshotOptions::new().threshold(1.5).max_failed_pixels(60)
 }
 
+/// Width of the part of the status line that stays the same, in points.
+const STATUS_WIDTH: f32 = 200.0;
+
 /// Compares the window, without what differs from run to run: times, the words of the system, the image's last digits.
 fn compare(window: &mut Window, name: &str) {
     window.harness.state().commands().send(Command::Section("Performance & capture".to_owned(), false));
+    // The channels get their unit when the statistics arrive, whenever that is.
+    window.wait_until("the statistics arrive", |app| app.state().model.is_none() || app.state().statistics.is_some());
     window.settle();
     window.leave();
     let bounds = window.harness.ctx.content_rect();
     let status = Rect::from_min_max(bounds.left_bottom() - vec2(0.0, theme::ROW_HEIGHT + 6.0), bounds.right_bottom());
-    let mut hidden = vec![status.with_min_x(bounds.center().x)];
+    let mut hidden = vec![status.with_min_x(bounds.left() + STATUS_WIDTH)];
     let state = window.state();
     if let Some(error) = &state.error {
         hidden.extend(window.harness.query_all_by_label(&error.text).map(|node| node.rect()));
@@ -55,7 +60,6 @@ fn edited(look: ThemePreference) -> Window {
     ] {
         window.harness.state().commands().edit(edit);
     }
-    window.wait_until("the statistics arrive", |app| app.state().statistics.is_some());
     show(&mut window, look);
     window
 }
