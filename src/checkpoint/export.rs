@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What a generator can be written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Our own: weights and configuration in one safetensors file.
     Stylescope,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{UsageError, model};
 use crate::checkpoint::{ExportFormat, Precision, export};
@@ -19,7 +19,7 @@ pub struct ConvertArgs {
 
     /// What to write, where the name of the file does not say it
     #[arg(long, value_enum)]
-    format: Option<ExportFormat>,
+    format: Option<Format>,
 
     /// The network of the file by its name, e.g. G; without it the moving average where there is one
     #[arg(long, value_name = "NAME")]
@@ -30,12 +30,32 @@ pub struct ConvertArgs {
     half: bool,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Weights and configuration in one safetensors file
+    Stylescope,
+    /// Safetensors for `load_state_dict` of the official networks
+    StateDict,
+    /// The synthesis network, for programs that run ONNX
+    Onnx,
+}
+
+impl From<Format> for ExportFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Stylescope => Self::Stylescope,
+            Format::StateDict => Self::StateDict,
+            Format::Onnx => Self::Onnx,
+        }
+    }
+}
+
 /// Reads one generator of a file and writes it.
 ///
 /// # Errors
 /// If the file cannot be read as a model, has no such network, or the other file cannot be written.
 pub fn run(arguments: &ConvertArgs) -> anyhow::Result<()> {
-    let Some(format) = arguments.format.or_else(|| ExportFormat::of(&arguments.output)) else {
+    let Some(format) = arguments.format.map(ExportFormat::from).or_else(|| ExportFormat::of(&arguments.output)) else {
         let name = arguments.output.display();
         return Err(UsageError(format!(
             "{name} does not say which format: end it in .safetensors or .onnx, or give --format"
