@@ -133,13 +133,10 @@ fn opening_ui(ui: &mut Ui, opening: &Opening, commands: &CommandSender) {
     });
 }
 
-/// A model is open and its first image is on the way.
+/// A model is open and its first image is on the way. Nothing moves here: drawing would take the device's time.
 fn first_ui(ui: &mut Ui) {
-    ui.horizontal(|ui| {
-        ui.spinner();
-        ui.label("Preparing the first image")
-            .on_hover_text("A graphics device measures first which kernels are fastest");
-    });
+    let hint = "A graphics device measures first which kernels are fastest";
+    ui.label("Preparing the first image\u{2026}").on_hover_text(hint);
 }
 
 fn error_ui(ui: &Ui, inner: Rect, error: &ErrorOverImage, commands: &CommandSender) {
