@@ -30,7 +30,8 @@ libvulkan.so.1 libvulkan1
 LIST
 }
 
-has_library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -qF "$1 "; }
+# grep reads to the end: with -q it would stop at the first match, and pipefail would report ldconfig's broken pipe.
+has_library() { PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -F "$1 " >/dev/null; }
 # has_vulkan_driver [NAME]: whether a driver's description is installed; NAME narrows it to e.g. lvp, the software driver.
 has_vulkan_driver() {
   local folder
