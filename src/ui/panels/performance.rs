@@ -79,7 +79,8 @@ fn times_ui(ui: &mut Ui, state: &AppState) {
     let device = &state.device;
     ui.horizontal(|ui| {
         ui.add(Label::new(RichText::new("device").weak()).selectable(false));
-        let text = format!("{} ({})", device.name, device.kind);
+        let same = device.name == device.kind;
+        let text = if same { device.name.clone() } else { format!("{} ({})", device.name, device.kind) };
         ui.add(Label::new(&text).truncate().selectable(false)).on_hover_text(text);
     });
     ui.horizontal(|ui| {
