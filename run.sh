@@ -24,7 +24,8 @@ for argument in "$@"; do
 done
 # The window talks X11 (XWayland included); macOS needs no such variable.
 if [ "$needs_display" = no ] || [ -n "${DISPLAY:-}" ] || [ "$(uname)" = Darwin ]; then
-  exec "$binary" "$@"
+  # Without the lock on the build folder (9), which only the build needs.
+  exec "$binary" "$@" 9>&-
 fi
 
 # The model named on the command line, if any, else the bundled one.

@@ -125,14 +125,34 @@ install_rust() {
 }
 
 # One build folder for all checkouts: the dependencies take 20 minutes on two cores, and a fresh clone finds them there.
+#
+# This package itself must not be shared. Cargo gives it the same file names in every checkout and tells old from new by the
+# sources' dates, so it would take another checkout's program for this one's. A folder that was last used by another
+# checkout therefore loses this package's files (the dependencies stay), and no checkout may change it while another one
+# builds or tests there: those hold a shared lock until they end.
 use_build_folder() {
   export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/stylescope/target}"
-  # What checkouts of long ago left behind of this package itself (the dependencies are shared and stay).
-  local folder
-  for folder in deps incremental examples; do
-    [ -d "$CARGO_TARGET_DIR/debug/$folder" ] || continue
-    find "$CARGO_TARGET_DIR/debug/$folder" -mindepth 1 -maxdepth 1 -name '*stylescope-*' -mtime +14 -exec rm -rf {} + || true
+  mkdir -p "$CARGO_TARGET_DIR"
+  local stamp="$CARGO_TARGET_DIR/stylescope-checkout" checkout
+  # The folder's own number tells a new clone from an old one of the same name.
+  checkout="$(pwd -P) $(stat -c %i . 2>/dev/null || true)"
+  exec 9>"$CARGO_TARGET_DIR/stylescope-checkout.lock"
+  lock -s
+  while [ "$(cat "$stamp" 2>/dev/null)" != "$checkout" ]; do
+    lock -x
+    if [ -d "$CARGO_TARGET_DIR/debug" ]; then
+      cargo clean --locked --quiet -p stylescope
+    fi
+    printf '%s' "$checkout" >"$stamp"
+    # Not one step: somebody may come in between, so the stamp is read once more.
+    lock -s
   done
+}
+
+# lock -s|-x: the build folder, shared or alone. Where there is no flock (macOS), two checkouts must not build at once.
+lock() {
+  have flock || return 0
+  flock "$1" -n 9 || { say "Waiting for another checkout that uses $CARGO_TARGET_DIR"; flock "$1" 9; }
 }
 
 say_if_cold() {
