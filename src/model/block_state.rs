@@ -12,6 +12,7 @@ use crate::ops::cpu::{NhwcBuffer, RowImage};
 pub struct BlockState(Activations);
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one lives between two blocks; a box would cost an allocation a block")]
 enum Activations {
     Tensors { x: Tensor<4>, image: Option<Tensor<4>> },
     Buffers(Vec<Sample>),
@@ -28,6 +29,12 @@ impl BlockState {
     /// From feature maps [N, C, H, W] and the image so far, [N, img_channels, H, W], once there is one.
     pub fn new(x: Tensor<4>, image: Option<Tensor<4>>) -> Self {
         Self(Activations::Tensors { x, image })
+    }
+
+    /// A learned constant [1, C, H, W], once for each of `batch` samples: where a synthesis starts.
+    pub(crate) fn constant(input: Tensor<4>, batch: usize) -> Self {
+        let [_, channels, height, width] = input.dims();
+        Self::new(input.expand([batch, channels, height, width]), None)
     }
 
     /// At least one sample, all of one shape.

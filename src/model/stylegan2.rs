@@ -128,9 +128,7 @@ impl StyleGan2 {
     }
 
     pub fn start(&self, batch: usize) -> BlockState {
-        let input = self.input.value();
-        let [_, channels, height, width] = input.dims();
-        BlockState::new(input.expand([batch, channels, height, width]), None)
+        BlockState::constant(self.input.value(), batch)
     }
 
     /// `styles` are on the synthesis device.

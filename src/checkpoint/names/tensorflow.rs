@@ -50,21 +50,27 @@ fn dense(plan: &mut Plan<'_>, to: &str, from: &str, [outputs, inputs]: [usize; 2
     plan.take(format!("{to}.bias"), &format!("{from}/bias"), &[outputs])
 }
 
-pub(in crate::checkpoint) fn stylegan2_tensorflow(
-    network: &str,
-    tensors: &NamedTensors,
-    hints: &TensorFlowHints,
-) -> Result<Recognised, Fault> {
-    let mut plan = Plan::new(network, tensors);
-    let blocks = 1 + count(&plan, |block| format!("{0}x{0}/Conv1/weight", 8usize << block));
-    let resolution = resolution(&plan, blocks)?;
-    let [num_layers, hidden_dim, z_dim, w_dim, label_dim, embedding] = mapping(&plan)?;
+/// The image's side and the channels by resolution; both families name their blocks alike.
+fn blocks(plan: &Plan<'_>) -> Result<(usize, ChannelTable), Fault> {
+    let blocks = 1 + count(plan, |block| format!("{0}x{0}/Conv1/weight", 8usize << block));
+    let resolution = resolution(plan, blocks)?;
     let mut channels = ChannelTable(Default::default());
     for r in resolutions(resolution) {
         let name = if r == 4 { "4x4/Conv/weight".to_owned() } else { format!("{r}x{r}/Conv1/weight") };
         let [_, _, _, outputs] = plan.dims(&name)?;
         channels.0.insert(r, outputs);
     }
+    Ok((resolution, channels))
+}
+
+pub(in crate::checkpoint) fn stylegan2_tensorflow(
+    network: &str,
+    tensors: &NamedTensors,
+    hints: &TensorFlowHints,
+) -> Result<Recognised, Fault> {
+    let mut plan = Plan::new(network, tensors);
+    let (resolution, channels) = blocks(&plan)?;
+    let [num_layers, hidden_dim, z_dim, w_dim, label_dim, embedding] = mapping(&plan)?;
     let [_, _, _, img_channels] = plan.dims(&format!("{resolution}x{resolution}/ToRGB/weight"))?;
     let architecture = if plan.has("8x8/Skip/weight") {
         Architecture::Resnet
@@ -155,15 +161,8 @@ pub(in crate::checkpoint) fn stylegan1_tensorflow(
     hints: &TensorFlowHints,
 ) -> Result<Recognised, Fault> {
     let mut plan = Plan::new(network, tensors);
-    let blocks = 1 + count(&plan, |block| format!("{0}x{0}/Conv1/weight", 8usize << block));
-    let resolution = resolution(&plan, blocks)?;
+    let (resolution, channels) = blocks(&plan)?;
     let [num_layers, hidden_dim, z_dim, w_dim, label_dim, embedding] = mapping(&plan)?;
-    let mut channels = ChannelTable(Default::default());
-    for r in resolutions(resolution) {
-        let name = if r == 4 { "4x4/Conv/weight".to_owned() } else { format!("{r}x{r}/Conv1/weight") };
-        let [_, _, _, outputs] = plan.dims(&name)?;
-        channels.0.insert(r, outputs);
-    }
     let [_, _, _, img_channels] = plan.dims("ToRGB_lod0/weight")?;
     let config = StyleGan1Config {
         variant: StyleGan1Variant::Official,

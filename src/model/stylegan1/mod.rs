@@ -116,9 +116,7 @@ impl StyleGan1 {
     }
 
     pub fn start(&self, batch: usize) -> BlockState {
-        let input = self.input.value();
-        let [_, channels, height, width] = input.dims();
-        BlockState::new(input.expand([batch, channels, height, width]), None)
+        BlockState::constant(self.input.value(), batch)
     }
 
     /// How much of the image at `resolution` comes from the next smaller one: 0 none, 1 all.

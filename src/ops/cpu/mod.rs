@@ -8,6 +8,7 @@
 //! [`reference`] is the same layer as the papers write it; the tests hold the two together on every instruction set.
 
 mod buffer;
+#[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod direct;
 mod epilogue;
 mod filter;
@@ -20,6 +21,7 @@ mod runtime;
 #[allow(unsafe_code, reason = "vector instructions have no safe interface")]
 mod simd;
 mod threads;
+#[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod upsample;
 mod winograd;
 mod workspace;

@@ -168,7 +168,7 @@ fn add_doubled_row(image: &RowImage, [a, b, c, d]: [f32; 4], y: usize, out: &mut
     // Taps in the order in which a true convolution meets the pixels, by the phase of the output: the pixel before and the
     // pixel itself for even outputs, the pixel itself and the one after for odd outputs.
     let (even, odd) = ([2.0 * d, 2.0 * b], [2.0 * c, 2.0 * a]);
-    let (above, [upper, lower]) = if y % 2 == 0 { ((y / 2).checked_sub(1), even) } else { (Some(y / 2), odd) };
+    let (above, [upper, lower]) = if y.is_multiple_of(2) { ((y / 2).checked_sub(1), even) } else { (Some(y / 2), odd) };
     let below = above.map_or(0, |above| above + 1);
     let width = image.width;
     let row_len = image.channels * width;
