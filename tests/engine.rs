@@ -59,6 +59,7 @@ fn small_stylegan1() -> GeneratorConfig {
         channels: small_config().channels().clone(),
         fused_from: 32,
         lod: 0.0,
+        features: Default::default(),
     })
 }
 

@@ -31,6 +31,8 @@ pub enum Architecture {
     Resnet,
     /// Plain stack, RGB at the end alone.
     Orig,
+    /// Plain stack with RGB of its own at every resolution (MSG-GAN, arXiv 1903.06048); the image is the last one.
+    Msg,
 }
 
 /// Where the mapping network normalises `z` and the embedded label.
@@ -168,6 +170,42 @@ pub struct StyleGan1Config {
     /// Level of detail at which the weights were saved: 0 is full resolution, 1 half, fractions blend.
     #[serde(default)]
     pub lod: f32,
+    /// What the paper's table of configurations switches.
+    #[serde(flatten)]
+    pub features: StyleGan1Features,
+}
+
+/// What the rows of the paper's table of configurations add to the progressive GAN (StyleGAN, table 1); the default is the
+/// finished StyleGAN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StyleGan1Features {
+    /// What the first layer starts from: a constant, or in earlier configurations the latent.
+    pub input: SynthesisInput,
+    /// Whether styles drive the layers (AdaIN). Without, the network is the progressive GAN's: pixel norm, and `w` is the
+    /// normalised `z`.
+    pub styles: bool,
+    /// Whether layers have noise inputs.
+    pub use_noise: bool,
+    /// The one-dimensional filter after upsampling, `[1, 2, 1]` in the paper, `[1]` for none; normalised before use.
+    pub resample_filter: Vec<f32>,
+}
+
+impl Default for StyleGan1Features {
+    fn default() -> Self {
+        Self { input: SynthesisInput::Constant, styles: true, use_noise: true, resample_filter: vec![1.0, 2.0, 1.0] }
+    }
+}
+
+/// What a StyleGAN synthesis network starts from (StyleGAN, table 1, rows C and D).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SynthesisInput {
+    /// A learned constant.
+    #[default]
+    Constant,
+    /// A fully connected layer on `w` (on the normalised `z` in the progressive GAN).
+    Latent,
 }
 
 /// Why a configuration cannot be built.
@@ -239,9 +277,14 @@ impl GeneratorConfig {
         }
     }
 
-    /// Number of `w` inputs of the synthesis network, `2 * log2(resolution) - 2` in both families.
+    /// Number of `w` inputs of the synthesis network: `2 * log2(resolution) - 2`, and 1 where no styles drive the layers.
     pub fn num_ws(&self) -> usize {
-        (2 * self.resolution().max(4).ilog2() - 2) as usize
+        if self.has_styles() { (2 * self.resolution().max(4).ilog2() - 2) as usize } else { 1 }
+    }
+
+    /// Whether `w` drives every layer; else it is only what the first one starts from (the progressive GAN).
+    pub fn has_styles(&self) -> bool {
+        !matches!(self, Self::StyleGan1(c) if !c.features.styles)
     }
 
     /// A name for people, e.g. `StyleGAN2 (skip)`.
@@ -251,8 +294,10 @@ impl GeneratorConfig {
                 Architecture::Skip => "StyleGAN2 (skip)",
                 Architecture::Resnet => "StyleGAN2 (resnet)",
                 Architecture::Orig => "StyleGAN2 (orig)",
+                Architecture::Msg => "StyleGAN2 (MSG)",
             },
             Self::StyleGan1(c) => match c.variant {
+                StyleGan1Variant::Official if !c.features.styles => "Progressive GAN",
                 StyleGan1Variant::Official => "StyleGAN",
                 StyleGan1Variant::Community => "StyleGAN (community port)",
             },
@@ -287,7 +332,7 @@ impl GeneratorConfig {
         )?;
         width("mapping.hidden_dim", self.mapping().hidden_dim)?;
         check(
-            (1..=64).contains(&self.mapping().num_layers),
+            (1..=64).contains(&self.mapping().num_layers) || !self.has_styles(),
             "mapping.num_layers",
             self.mapping().num_layers.to_string(),
             "it must be between 1 and 64",
@@ -317,6 +362,26 @@ impl GeneratorConfig {
             )?;
         }
         if let Self::StyleGan1(c) = self {
+            let StyleGan1Features { input, styles, use_noise, resample_filter } = &c.features;
+            check(
+                matches!(resample_filter.len(), 1 | 3) && resample_filter.iter().sum::<f32>().is_normal(),
+                "resample_filter",
+                format!("{resample_filter:?}"),
+                "it must have 1 or 3 taps whose sum is not zero",
+            )?;
+            let constant = *input == SynthesisInput::Constant;
+            check(
+                c.variant == StyleGan1Variant::Official || (*styles && *use_noise && constant),
+                "variant",
+                "community".into(),
+                "the community port has styles, noise and a constant input",
+            )?;
+            check(
+                *styles || (!constant && c.w_dim == c.z_dim + c.label_dim),
+                "styles",
+                "false".into(),
+                "without styles the input must be the latent, and w_dim its length with the label's",
+            )?;
             check(
                 (0.0..=8.0).contains(&c.lod),
                 "lod",
@@ -366,6 +431,7 @@ mod tests {
             channels,
             fused_from: 128,
             lod: 0.5,
+            features: StyleGan1Features { use_noise: false, ..Default::default() },
         });
         for config in [stylegan2, stylegan1] {
             let json = serde_json::to_string(&config).unwrap();

@@ -1,6 +1,7 @@
 //! The networks: configuration, weights by name, and the generator that the rest of the program uses.
 
 pub mod config;
+pub mod discriminator_config;
 pub mod error;
 pub mod generator;
 pub mod layer;

@@ -50,6 +50,7 @@ fn stylegan1() -> StyleGan1Config {
         channels: ChannelTable([(4, 8), (8, 5), (16, 4)].into()),
         fused_from: 16,
         lod: 0.0,
+        features: Default::default(),
     }
 }
 

@@ -38,6 +38,7 @@ pub fn official_config(kwargs: &Value, lod: f32) -> StyleGan1Config {
         channels: ChannelTable::from_base(count("fmaps_base", 16384), count("fmaps_max", 512), resolution),
         fused_from: 128,
         lod,
+        features: Default::default(),
     }
 }
 
@@ -139,6 +140,7 @@ impl Community {
             channels: ChannelTable(channels),
             fused_from: 128,
             lod: 0.0,
+            features: Default::default(),
         };
         Self { config, weights }
     }

@@ -60,6 +60,7 @@ fn stylegan1(variant: StyleGan1Variant, fused_from: usize) -> GeneratorConfig {
         channels: ChannelTable([4, 8].map(|r| (r, CHANNELS)).into()),
         fused_from,
         lod: 0.25,
+        features: Default::default(),
     })
 }
 

@@ -58,6 +58,7 @@ pub(super) fn read(mut plan: Plan<'_>, hints: &Hints, file: &[u8]) -> Result<Rec
         channels,
         fused_from: fused_from.unwrap_or(2 * resolution),
         lod: 0.0,
+        features: Default::default(),
     };
     let mut same = |name: String, shape: &[usize]| plan.take(name.clone(), &name, shape);
     for i in 0..num_layers {

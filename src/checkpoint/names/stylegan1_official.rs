@@ -38,6 +38,7 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
         channels,
         fused_from: FUSED_FROM,
         lod: 0.0,
+        features: Default::default(),
     };
     let mut same = |name: String, shape: &[usize]| plan.take(name.clone(), &name, shape);
     for i in 0..num_layers {

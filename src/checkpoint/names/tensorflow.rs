@@ -179,6 +179,7 @@ pub(in crate::checkpoint) fn stylegan1_tensorflow(
             None => FUSED_FROM,
         },
         lod: hints.lod,
+        features: Default::default(),
     };
     if label_dim > 0 {
         plan.take("mapping.label_weight", "LabelConcat/weight", &[label_dim, embedding])?;

@@ -119,6 +119,7 @@ mod tests {
             channels: ChannelTable(resolutions(16).map(|r| (r, 64 / r)).collect()),
             fused_from: 16,
             lod: 0.5,
+            features: Default::default(),
         })
     }
 
