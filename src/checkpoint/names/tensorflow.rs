@@ -208,7 +208,8 @@ pub(in crate::checkpoint) fn stylegan1_tensorflow(
             let noise = 2 * block + half;
             plan.take_optional(format!("{to}.apply_noise.noise"), &format!("noise{noise}"), &[1, 1, r, r])?;
         }
-        let (to, from) = (format!("synthesis.output{block}"), format!("ToRGB_lod{}", blocks - 1 - block));
+        let lod = config.channels.0.len() - 1 - block;
+        let (to, from) = (format!("synthesis.output{block}"), format!("ToRGB_lod{lod}"));
         let shape = [img_channels, outputs, 1, 1];
         plan.convert(format!("{to}.weight"), &format!("{from}/weight"), &shape, Layout::HwioToOihw, 1.0, 0.0)?;
         plan.take(format!("{to}.bias"), &format!("{from}/bias"), &[img_channels])?;
