@@ -3,7 +3,7 @@
 //! The library is layered; `ARCHITECTURE.md` draws the layers and `tests/layering.rs` holds them:
 //!
 //! ```text
-//! ui, cli -> engine, session -> latent, checkpoint -> model -> ops -> gpu -> base
+//! ui, cli -> engine -> session -> training -> latent, checkpoint, data -> model -> grad -> ops -> gpu -> base
 //! ```
 
 // A file, a device or another thread may fail at any time: that is an error, never a panic.
@@ -18,4 +18,5 @@ pub mod latent;
 pub mod model;
 pub mod ops;
 pub mod session;
+pub mod training;
 pub mod ui;

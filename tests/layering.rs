@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["base", "gpu", "ops"]),
     ("checkpoint", &["base", "model"]),
     ("latent", &["base", "model"]),
+    ("training", &["base", "gpu", "ops", "model", "checkpoint", "latent"]),
     ("session", &["base", "model", "latent"]),
     ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "session"]),
     ("cli", &["base", "gpu", "model", "checkpoint", "latent", "session", "engine", "ui"]),
@@ -29,7 +30,7 @@ const NOT_BEYOND: &[(&str, &[&str])] = &[
 /// External crates that only some layers may name.
 const CRATES: &[(&[&str], &[&str])] = &[
     (&["egui", "eframe", "egui_wgpu", "egui_winit", "epaint", "rfd"], &["ui"]),
-    (&["burn", "burn_wgpu", "burn_flex", "cubecl"], &["gpu", "ops", "model", "engine", "cli"]),
+    (&["burn", "burn_wgpu", "burn_flex", "cubecl"], &["gpu", "ops", "model", "training", "engine", "cli"]),
     (&["wgpu"], &["gpu", "engine", "ui"]),
     (&["clap"], &["cli", "gpu"]),
 ];
