@@ -12,11 +12,12 @@ use std::{
 use files::{Entry, Pickle, zip};
 use stylescope::{
     checkpoint::{
-        Checkpoint, CheckpointError, Lineage, Precision, Progress, Role, open, open_bytes, read_safetensors,
+        Checkpoint, CheckpointError, Lineage, NetworkConfig, Precision, Progress, Role, open, open_bytes, read_safetensors,
         save_safetensors, save_safetensors_as,
     },
     model::{
         config::{GeneratorConfig, StyleGan1Variant},
+        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig, StyleGan2DiscriminatorConfig},
         state_dict::{HostTensor, StateDict},
     },
 };
@@ -182,9 +183,14 @@ fn bare_state_dicts() {
     }
     // A discriminator alone is recognised, and there is nothing to show.
     let discriminator = official.load_raw(1).unwrap();
-    let file = open_bytes("bare", plain_safetensors(&discriminator)).unwrap();
-    assert_eq!(file.networks()[0].role, Role::Discriminator);
-    assert!(format!("{:?}", file.preferred_generator().unwrap_err()).contains("no generator"));
+    let (_, official_weights) = official.load_discriminator(1).unwrap();
+    for prefix in ["", "module.", "D.", "discriminator."] {
+        let file = open_bytes("bare", plain_safetensors(&prefixed(prefix, &discriminator))).unwrap();
+        assert_eq!(file.networks()[0].role, Role::Discriminator);
+        assert!(format!("{:?}", file.preferred_generator().unwrap_err()).contains("no generator"));
+        assert_eq!(file.load_discriminator(file.discriminator().unwrap()).unwrap().1, official_weights, "{prefix}");
+        assert!(file.load_generator(0).is_err());
+    }
 }
 
 #[test]
@@ -282,6 +288,15 @@ fn progress_is_reported_and_opening_can_be_cancelled() {
     assert_eq!(watch.last.get(), (len, len));
     let stopped = open(&path, &Watch { stop: true, ..Watch::default() }).unwrap_err();
     assert!(matches!(stopped, CheckpointError::Cancelled { .. }), "{stopped:?}");
+
+    let file = open(&path, &()).unwrap();
+    let watch = Watch::default();
+    let loaded = file.load_generator_with(0, &watch).unwrap();
+    assert_eq!(loaded, file.load_generator(0).unwrap());
+    let (done, total) = watch.last.get();
+    assert_eq!((done, total), (total, 4 * loaded.1.num_values() as u64));
+    let stopped = file.load_generator_with(0, &Watch { stop: true, ..Watch::default() }).unwrap_err();
+    assert!(matches!(stopped, CheckpointError::Cancelled { .. }), "{stopped:?}");
 }
 
 #[test]
@@ -294,4 +309,131 @@ fn paths_without_a_model_are_errors() {
     assert!(matches!(missing, CheckpointError::Read { .. }), "{missing:?}");
     #[cfg(unix)]
     assert!(open(Path::new("/dev/zero"), &()).unwrap_err().to_string().contains("no regular file"));
+}
+
+/// What a discriminator's arrays are, whatever they are called.
+fn discriminator_of(weights: &StateDict) -> (DiscriminatorConfig, StateDict) {
+    let file = open_bytes("bare", plain_safetensors(weights)).unwrap_or_else(|error| panic!("{error:?}"));
+    file.load_discriminator(file.discriminator().expect("a discriminator")).unwrap()
+}
+
+#[test]
+fn official_discriminators() {
+    let file = open(&fixture("pkl/sg3repo_t215.p4.nosrc.pkl"), &()).unwrap();
+    let index = file.discriminator().unwrap();
+    assert_eq!((index, file.networks()[index].name.as_str()), (1, "D"));
+    let (config, weights) = file.load_discriminator(index).unwrap();
+    let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
+    assert_eq!((config.resolution, config.img_channels, config.label_dim), (32, 3, 0));
+    assert_eq!(config.architecture, DiscriminatorArchitecture::Resnet);
+    assert_eq!((config.mbstd_group_size, config.mbstd_num_channels, config.conv_clamp), (Some(4), 1, Some(256.0)));
+    assert_eq!(config.channels.0, BTreeMap::from([(4, 32), (8, 32), (16, 32), (32, 16)]));
+    assert_eq!(config.resample_filter, [1.0, 3.0, 3.0, 1.0]);
+    // All arrays but the filters, as they are.
+    let raw = file.load_raw(index).unwrap();
+    let arrays = raw.0.into_iter().filter(|(name, _)| !name.ends_with("resample_filter"));
+    assert_eq!(weights, StateDict(arrays.collect()));
+}
+
+/// Every discriminator of the references, from its bare state dict: the shapes say what it is.
+#[test]
+fn reference_discriminators() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let outside = std::env::var_os("STYLESCOPE_FIXTURES").map_or(root.join("../shared/fixtures"), |f| root.join(f));
+    let Ok(entries) = fs::read_dir(outside.join("sg2_nv")) else {
+        eprintln!("passed over: no fixtures at {}", outside.display());
+        return;
+    };
+    let mut checked = 0;
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let (arrays, metadata) = read_safetensors(&fs::read(&path).unwrap()).unwrap();
+        let meta: serde_json::Value = serde_json::from_str(&metadata["meta"]).unwrap();
+        if meta["kind"] != "discriminator" {
+            continue;
+        }
+        let strip = |(name, array): (&String, &HostTensor)| Some((name.strip_prefix("params.")?.into(), array.clone()));
+        let weights = StateDict(arrays.0.iter().filter_map(strip).collect());
+        let (config, read) = discriminator_of(&weights);
+        let arrays = weights.0.into_iter().filter(|(name, _)| !name.ends_with("resample_filter"));
+        assert_eq!(read, StateDict(arrays.collect()), "{}", path.display());
+        let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
+        let kwargs = &meta["init_kwargs"];
+        let number = |value: &serde_json::Value| value.as_u64().map(|n| n as usize);
+        let architecture = match kwargs["architecture"].as_str() {
+            Some("orig") => DiscriminatorArchitecture::Orig,
+            Some("skip") => DiscriminatorArchitecture::Skip,
+            _ => DiscriminatorArchitecture::Resnet,
+        };
+        assert_eq!(config.architecture, architecture, "{}", path.display());
+        assert_eq!(Some(config.label_dim), number(&kwargs["c_dim"]));
+        assert_eq!(Some(config.resolution), number(&kwargs["img_resolution"]));
+        assert_eq!(Some(config.img_channels), number(&kwargs["img_channels"]));
+        let mbstd = number(&kwargs["epilogue_kwargs"]["mbstd_num_channels"]).unwrap_or(1);
+        assert_eq!(config.mbstd_num_channels, mbstd, "{}", path.display());
+        if config.label_dim > 0 {
+            assert_eq!((config.mapping.num_layers, config.mapping.hidden_dim, config.cmap_dim), (8, 32, 32));
+        }
+        checked += 1;
+    }
+    assert!(checked >= 6, "{checked}");
+}
+
+#[test]
+fn community_discriminators() {
+    // The official arrays under the community's names: its discriminator is the residual one.
+    let file = open(&fixture("pkl/sg3repo_t215.p4.nosrc.pkl"), &()).unwrap();
+    let (config, weights) = file.load_discriminator(1).unwrap();
+    let rename = |name: &str| {
+        let name = name.replace("b4.conv.weight", "final_conv.0.weight").replace("b4.conv.bias", "final_conv.1.bias");
+        let name = name.replace("b4.fc.", "final_linear.0.").replace("b4.out.", "final_linear.1.");
+        let name = name.replace("b32.fromrgb.weight", "convs.0.0.weight").replace("b32.fromrgb.bias", "convs.0.1.bias");
+        let name = name.replace("b32.", "convs.1.").replace("b16.", "convs.2.").replace("b8.", "convs.3.");
+        let name = name.replace("conv1.weight", "conv2.1.weight").replace("conv1.bias", "conv2.2.bias");
+        let name = name.replace("conv0.weight", "conv1.0.weight").replace("conv0.bias", "conv1.1.bias");
+        name.replace("skip.weight", "skip.1.weight")
+    };
+    let community = StateDict(weights.0.iter().map(|(name, array)| (rename(name), array.clone())).collect());
+    let (read_config, read) = discriminator_of(&community);
+    assert_eq!(read, weights);
+    let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
+    assert_eq!(
+        read_config,
+        DiscriminatorConfig::StyleGan2(StyleGan2DiscriminatorConfig { conv_clamp: None, ..config })
+    );
+    let broken = |change: &dyn Fn(&mut BTreeMap<String, HostTensor>)| {
+        let mut weights = community.clone();
+        change(&mut weights.0);
+        format!("{:?}", open_bytes("bare", plain_safetensors(&weights)).unwrap_err())
+    };
+    assert!(broken(&|weights| drop(weights.remove("convs.2.skip.1.weight"))).contains("convs.2.skip.1.weight"));
+    assert!(broken(&|weights| drop(weights.remove("final_conv.1.bias"))).contains("final_conv.1.bias is missing"));
+    let narrow = HostTensor { shape: vec![32, 31, 3, 3], data: vec![0.0; 32 * 31 * 9] };
+    assert!(broken(&|weights| drop(weights.insert("final_conv.0.weight".into(), narrow.clone()))).contains("31 inputs"));
+}
+
+/// StyleGAN's discriminator of the community port is listed and not taken for another.
+#[test]
+fn other_discriminators_are_listed() {
+    let array = |shape: &[usize]| HostTensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
+    let weights = StateDict(BTreeMap::from([
+        ("linear.linear.weight_orig".into(), array(&[1, 4])),
+        ("progression.0.conv1.0.conv.weight_orig".into(), array(&[4, 4, 3, 3])),
+        ("from_rgb.0.0.conv.weight_orig".into(), array(&[4, 3, 1, 1])),
+    ]));
+    let file = open_bytes("bare", plain_safetensors(&weights)).unwrap();
+    assert!(matches!(file.networks()[0].config, NetworkConfig::OtherDiscriminator(_)));
+    assert_eq!(file.discriminator(), None);
+    assert!(file.load_discriminator(0).is_err());
+    assert!(file.notes.iter().any(|note| note.contains("cannot be trained on")), "{:?}", file.notes);
+}
+
+#[test]
+fn networks_are_chosen_by_name() {
+    let file = open(&fixture("pkl/sg3repo_t215.p4.nosrc.pkl"), &()).unwrap();
+    assert_eq!((file.generator_named(None).unwrap(), file.generator_named(Some("G")).unwrap()), (2, 0));
+    assert_eq!(file.generators().map(|network| network.name.as_str()).collect::<Vec<_>>(), ["G", "G_ema"]);
+    for wrong in ["D", "Gs"] {
+        let error = file.generator_named(Some(wrong)).unwrap_err().to_string();
+        assert!(error.contains(&format!("no generator {wrong}; it has G, G_ema")), "{error}");
+    }
 }

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use files::Pickle;
 use stylescope::{
-    checkpoint::{Lineage, NetworkConfig, Role, open_bytes, read_safetensors},
+    checkpoint::{Lineage, Role, open_bytes, read_safetensors},
     model::{
         config::{Architecture, GeneratorConfig, LabelNormalization, StyleGan1Config, StyleGan2Config},
+        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
         state_dict::{HostTensor, StateDict},
     },
 };
@@ -207,21 +208,46 @@ fn stylegan2(architecture: Architecture, label_dim: usize) -> (Variables, StateD
     (tf, expected)
 }
 
+/// TensorFlow variables of a StyleGAN2 discriminator, and the state dict that they mean.
+fn stylegan2_discriminator(architecture: Architecture) -> (Variables, StateDict) {
+    let mut numbers = Numbers(11);
+    let (mut tf, mut expected) = (Variables::new(), StateDict::default());
+    let mut layer = |from: String, to: String, shape: &[usize], has_bias: bool| {
+        let weight = numbers.array(shape);
+        tf.insert(format!("{from}/weight"), if shape.len() == 4 { hwio(&weight) } else { transposed(&weight) });
+        expected.0.insert(format!("{to}.weight"), weight);
+        if has_bias {
+            let bias = numbers.array(&shape[..1]);
+            tf.insert(format!("{from}/bias"), bias.clone());
+            expected.0.insert(format!("{to}.bias"), bias);
+        }
+    };
+    for (r, inputs, outputs) in [(16, 4, 5), (8, 5, 6), (4, 6, 6)] {
+        let (from, to) = (|name: &str| format!("{r}x{r}/{name}"), |name: &str| format!("b{r}.{name}"));
+        if r == 16 || architecture == Architecture::Skip {
+            layer(from("FromRGB"), to("fromrgb"), &[inputs, 3, 1, 1], true);
+        }
+        if r > 4 {
+            layer(from("Conv0"), to("conv0"), &[inputs, inputs, 3, 3], true);
+            layer(from("Conv1_down"), to("conv1"), &[outputs, inputs, 3, 3], true);
+        }
+        if r > 4 && architecture == Architecture::Resnet {
+            layer(from("Skip"), to("skip"), &[outputs, inputs, 1, 1], false);
+        }
+    }
+    layer("4x4/Conv".into(), "b4.conv".into(), &[6, 7, 3, 3], true);
+    layer("4x4/Dense0".into(), "b4.fc".into(), &[6, 96], true);
+    layer("Output".into(), "b4.out".into(), &[1, 6], true);
+    (tf, expected)
+}
+
 #[test]
 fn stylegan2_pickles() {
-    let mut numbers = Numbers(3);
-    let mut discriminator = Variables::new();
-    for (name, shape) in [
-        ("16x16/FromRGB/weight", vec![1, 1, 3, 4]),
-        ("16x16/Conv0/weight", vec![3, 3, 4, 4]),
-        ("Output/weight", vec![4, 1]),
-    ] {
-        discriminator.insert(name.into(), numbers.array(&shape));
-    }
     for (architecture, label_dim) in
         [(Architecture::Skip, 0), (Architecture::Skip, 3), (Architecture::Resnet, 0), (Architecture::Orig, 0)]
     {
         let (tf, expected) = stylegan2(architecture, label_dim);
+        let (discriminator, expected_discriminator) = stylegan2_discriminator(architecture);
         let bytes = triple(&tf, &discriminator, &|p| {
             p.str("mapping_lrmul")
                 .float(0.02)
@@ -249,8 +275,18 @@ fn stylegan2_pickles() {
         assert_eq!((config.architecture, config.conv_clamp, config.use_noise), (architecture, None, true));
         assert_eq!(config.resample_filter, [1.0, 2.0, 1.0]);
         assert_eq!(config.channels.0, BTreeMap::from([(4, 6), (8, 5), (16, 4)]));
-        let NetworkConfig::Discriminator(summary) = &file.networks()[1].config else { panic!("D") };
-        assert_eq!((summary.resolution, summary.img_channels, summary.label_dim), (16, 3, 0));
+        assert_eq!(file.discriminator(), Some(1));
+        let (config, weights) = file.load_discriminator(1).unwrap();
+        assert_eq!(weights, expected_discriminator);
+        let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
+        let kind = match architecture {
+            Architecture::Resnet => DiscriminatorArchitecture::Resnet,
+            Architecture::Skip => DiscriminatorArchitecture::Skip,
+            _ => DiscriminatorArchitecture::Orig,
+        };
+        assert_eq!((config.resolution, config.img_channels, config.label_dim, config.architecture), (16, 3, 0, kind));
+        assert_eq!((config.mbstd_group_size, config.mbstd_num_channels, config.conv_clamp), (Some(4), 1, None));
+        assert_eq!(config.channels.0, BTreeMap::from([(4, 6), (8, 5), (16, 4)]));
     }
 }
 
@@ -280,6 +316,24 @@ fn tensorflow_name(name: &str, blocks: usize) -> String {
         "apply_noise.weight" => format!("{r}x{r}/{module}/Noise/weight"),
         field => format!("{r}x{r}/{module}/{}", field.replace("style.", "StyleMod/")),
     }
+}
+
+/// TensorFlow variables of a reference StyleGAN discriminator, and the state dict that they mean. The reference names
+/// every array's TensorFlow name.
+fn stylegan_discriminator(arrays: &StateDict, meta: &serde_json::Value) -> (Variables, StateDict) {
+    let (mut tf, mut expected) = (Variables::new(), StateDict::default());
+    for (name, array) in &arrays.0 {
+        let Some(name) = name.strip_prefix("params.D.").filter(|name| *name != "lod") else { continue };
+        let tf_name = meta["pth_to_tf"][format!("D.{name}")].as_str().unwrap();
+        let tf_array = match array.shape.len() {
+            2 => transposed(array),
+            4 => hwio(array),
+            _ => array.clone(),
+        };
+        tf.insert(tf_name.to_owned(), tf_array);
+        expected.0.insert(name.to_owned(), array.clone());
+    }
+    (tf, expected)
 }
 
 /// The reference networks of StyleGAN; the larger ones name every array's TensorFlow name.
@@ -315,8 +369,9 @@ fn stylegan_pickles() {
                 }
             }
             assert!(expected.0.len() > 30, "{}", path.display());
+            let (tf_discriminator, expected_discriminator) = stylegan_discriminator(&arrays, &meta);
             let bytes =
-                triple(&tf, &Variables::new(), &|p| p.str("fused_scale").str("auto").str("use_styles").raw(&[0x88]));
+                triple(&tf, &tf_discriminator, &|p| p.str("fused_scale").str("auto").str("use_styles").raw(&[0x88]));
             let file = open_bytes("test.pkl", bytes).unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
             let (config, weights) = file.load_generator(file.preferred_generator().unwrap()).unwrap();
             assert_eq!(weights.0.keys().collect::<Vec<_>>(), expected.0.keys().collect::<Vec<_>>());
@@ -330,6 +385,14 @@ fn stylegan_pickles() {
             assert_eq!((z_dim, w_dim), (given("z_space_dim"), given("w_space_dim")));
             assert_eq!((resolution, label_dim, fused_from), (given("resolution"), given("label_size"), 128));
             checked += 1;
+            // The small reference has none.
+            assert_eq!(file.discriminator(), (!expected_discriminator.0.is_empty()).then_some(1));
+            let Some(index) = file.discriminator() else { continue };
+            let (config, weights) = file.load_discriminator(index).unwrap();
+            assert_eq!(weights, expected_discriminator);
+            let DiscriminatorConfig::StyleGan1(config) = config else { panic!("{config:?}") };
+            assert_eq!((config.resolution, config.label_dim, config.img_channels), (resolution, label_dim, 3));
+            assert_eq!((config.mbstd_group_size, config.fused_from), (4, 128));
         }
     }
     assert!(checked > 0, "tests/fixtures/sg1_official_port has a file");

@@ -3,42 +3,30 @@
 use std::{
     fmt,
     fs::File,
-    io::Read,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use super::{
-    error::{CheckpointError, Fault},
+    error::{CheckpointError, Fault, shown},
     folder,
     names::Hints,
     network::{NetworkEntry, Role},
     official_pickle,
     pickle::{Limits, Pickle, parse},
-    safetensors, state_dicts, tensorflow_pickle, torch_legacy, torch_zip,
+    progress::Progress,
+    safetensors,
+    source::{Section, Source},
+    state_dicts, tensorflow_pickle, torch_legacy, torch_zip,
 };
-use crate::model::{config::GeneratorConfig, state_dict::StateDict};
+use crate::model::{
+    config::GeneratorConfig, discriminator_config::DiscriminatorConfig, state_dict::StateDict,
+};
 
 /// More than any checkpoint has, optimizers included.
 const MAX_FILE: u64 = 16 << 30;
-/// Bytes between two reports of progress.
-const CHUNK: usize = 4 << 20;
-
-/// Who wants to know how far the reading is, and may stop it.
-pub trait Progress {
-    /// `done` of `total` bytes are read.
-    fn advance(&self, done: u64, total: u64);
-    /// Whether to stop.
-    fn cancelled(&self) -> bool;
-}
-
-/// No reports, never cancelled.
-impl Progress for () {
-    fn advance(&self, _: u64, _: u64) {}
-
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
+/// Bytes that tell the format.
+const HEAD: usize = 512;
 
 /// The container that the networks are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +98,7 @@ impl Parsed {
     }
 }
 
-/// An open model file. It keeps the file in memory, and no network beside it until one is loaded.
+/// An open model file. Its index is in memory; the arrays of a network are read when it is loaded.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// The file; in a folder, the one that was chosen.
@@ -121,18 +109,19 @@ pub struct Checkpoint {
     pub lineage: Lineage,
     /// What the user should know, one sentence each.
     pub notes: Vec<String>,
-    bytes: Vec<u8>,
+    source: Source,
     networks: Vec<NetworkEntry>,
 }
 
-/// Opens a model file, or the newest snapshot of a training run's folder. The format is decided by the contents.
+/// Opens a model file, or the newest snapshot of a training run's folder. The format is decided by the contents. Of the
+/// file, its index is read, and whatever has a checksum; the arrays are read when a network is loaded.
 ///
 /// # Errors
 /// [`CheckpointError`]: what is wrong, where, and what can be opened instead.
 pub fn open(path: &Path, progress: &dyn Progress) -> Result<Checkpoint, CheckpointError> {
     let path = if path.is_dir() { folder::newest_snapshot(path)? } else { path.to_owned() };
-    let bytes = read_file(&path, progress)?;
-    parse_file(bytes).map(|checkpoint| Checkpoint { path: path.clone(), ..checkpoint }).map_err(|f| f.in_file(&path))
+    let source = open_file(&path)?;
+    parse_file(source, path, progress)
 }
 
 /// Reads a model file that is in memory already, e.g. one that is part of the program.
@@ -140,11 +129,10 @@ pub fn open(path: &Path, progress: &dyn Progress) -> Result<Checkpoint, Checkpoi
 /// # Errors
 /// As [`open`]; `name` stands for the path.
 pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<Checkpoint, CheckpointError> {
-    let path = PathBuf::from(name);
-    parse_file(bytes).map(|checkpoint| Checkpoint { path: path.clone(), ..checkpoint }).map_err(|f| f.in_file(&path))
+    parse_file(Source::Memory(bytes), PathBuf::from(name), &())
 }
 
-fn read_file(path: &Path, progress: &dyn Progress) -> Result<Vec<u8>, CheckpointError> {
+fn open_file(path: &Path) -> Result<Source, CheckpointError> {
     let read_error = |source| CheckpointError::Read { path: path.to_owned(), source };
     let not_a_model = |what: &str| CheckpointError::NotAModelFile { path: path.to_owned(), what: what.to_owned() };
     // Opening a pipe would wait for its other end.
@@ -152,84 +140,80 @@ fn read_file(path: &Path, progress: &dyn Progress) -> Result<Vec<u8>, Checkpoint
     if !metadata.is_file() {
         return Err(not_a_model("is no regular file"));
     }
-    let total = metadata.len();
-    if total == 0 {
+    let len = metadata.len();
+    if len == 0 {
         return Err(not_a_model("is empty"));
     }
-    if total > MAX_FILE {
-        return Err(not_a_model("is larger than 16 GiB"));
-    }
-    let mut file = File::open(path).map_err(read_error)?;
-    let mut bytes = Vec::new();
-    let reserved = usize::try_from(total).ok().and_then(|total| bytes.try_reserve_exact(total).ok());
-    reserved.ok_or_else(|| not_a_model("does not fit into memory"))?;
-    // A file that grows meanwhile is read up to the length that was promised.
-    while (bytes.len() as u64) < total {
-        if progress.cancelled() {
-            return Err(CheckpointError::Cancelled { path: path.to_owned() });
-        }
-        let part = (total - bytes.len() as u64).min(CHUNK as u64);
-        let read = file.by_ref().take(part).read_to_end(&mut bytes).map_err(read_error)?;
-        if read == 0 {
-            break;
-        }
-        progress.advance(bytes.len() as u64, total);
-    }
-    Ok(bytes)
+    let len = usize::try_from(len).ok().filter(|len| *len as u64 <= MAX_FILE);
+    let len = len.ok_or_else(|| not_a_model("is larger than 16 GiB"))?;
+    Ok(Source::File { file: Mutex::new(File::open(path).map_err(read_error)?), len })
 }
 
-fn parse_file(bytes: Vec<u8>) -> Result<Checkpoint, Fault> {
-    let (format, parsed) = parse_format(&bytes)?;
-    let Parsed { lineage, networks, notes } = parsed;
-    // A small file may not describe a large network by sharing its data.
-    for network in &networks {
-        let values: u128 = network.tensors.values().map(|view| view.num_elements() as u128).sum();
-        if values > bytes.len() as u128 {
-            return Err(Fault::damaged(format!("network {}", network.name), "its arrays share their data"));
-        }
+fn parse_file(source: Source, path: PathBuf, progress: &dyn Progress) -> Result<Checkpoint, CheckpointError> {
+    let len = source.section().len();
+    if progress.cancelled() {
+        return Err(CheckpointError::Cancelled { path });
     }
-    Ok(Checkpoint { path: PathBuf::new(), format, lineage, notes, bytes, networks })
+    let parsed = parse_format(source.section(), progress).and_then(|(format, parsed)| {
+        parsed.networks.iter().try_for_each(|network| not_larger(network, len))?;
+        Ok((format, parsed))
+    });
+    progress.advance(len as u64, len as u64);
+    let (format, Parsed { lineage, networks, notes }) = parsed.map_err(|fault| fault.in_file(&path))?;
+    Ok(Checkpoint { path, format, lineage, notes, source, networks })
 }
 
-fn parse_format(bytes: &[u8]) -> Result<(FileFormat, Parsed), Fault> {
-    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        let zip = torch_zip::read(bytes)?;
-        let parsed = state_dicts::read_torch(&zip.pickle, &zip, bytes)?;
+/// A small file may not describe a large network by sharing its data, nor a slow one by spreading it out.
+fn not_larger(network: &NetworkEntry, len: usize) -> Result<(), Fault> {
+    const MOST_SPREAD: u128 = 16;
+    let values: u128 = network.tensors.values().map(|view| view.num_elements() as u128).sum();
+    let spread: u128 = network.tensors.values().map(|view| view.extent().1 as u128).sum();
+    if values > len as u128 || spread > MOST_SPREAD * len as u128 {
+        return Err(Fault::damaged(format!("network {}", network.name), "its arrays share their data"));
+    }
+    Ok(())
+}
+
+fn parse_format(file: Section<'_>, progress: &dyn Progress) -> Result<(FileFormat, Parsed), Fault> {
+    let head = file.get(0, file.len().min(HEAD)).map_err(|cause| cause.into_fault(0))?;
+    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        let zip = torch_zip::read(file, progress)?;
+        let parsed = state_dicts::read_torch(&zip.pickle, &zip, file)?;
         return Ok((FileFormat::TorchZip, with_globals(parsed, &zip.pickle)));
     }
-    if bytes.starts_with(&torch_legacy::MAGIC) {
-        let legacy = torch_legacy::read(bytes, 0)?;
-        let parsed = state_dicts::read_torch(&legacy.pickle, &legacy, bytes)?;
+    if head.starts_with(&torch_legacy::MAGIC) {
+        let legacy = torch_legacy::read(file)?;
+        let parsed = state_dicts::read_torch(&legacy.pickle, &legacy, file)?;
         return Ok((FileFormat::TorchLegacy, with_globals(parsed, &legacy.pickle)));
     }
     // The length that a safetensors file begins with may have a pickle's first byte as its lowest; what follows that
     // byte in a pickle is never so small a number.
-    let length = bytes.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk));
-    let length_fits = length.is_some_and(|length| length <= bytes.len() as u64);
-    if bytes.first() == Some(&0x80) && !(length_fits && safetensors::looks_like(bytes)) {
-        return read_pickle(bytes).map(|parsed| (FileFormat::Pickle, parsed));
+    let length = head.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk));
+    let length_fits = length.is_some_and(|length| length <= file.len() as u64);
+    if head.first() == Some(&0x80) && !(length_fits && safetensors::looks_like(&head)) {
+        return read_pickle(file).map(|parsed| (FileFormat::Pickle, parsed));
     }
-    if safetensors::looks_like(bytes) {
-        return read_safetensors(bytes).map(|parsed| (FileFormat::Safetensors, parsed));
+    if safetensors::looks_like(&head) {
+        return read_safetensors(file).map(|parsed| (FileFormat::Safetensors, parsed));
     }
-    Err(Fault::unsupported(folder::guess(bytes)))
+    Err(Fault::unsupported(folder::guess(&head)))
 }
 
-fn read_pickle(bytes: &[u8]) -> Result<Parsed, Fault> {
-    let pickle = parse(bytes, Limits::for_len(bytes.len())).map_err(Fault::pickle("the pickle"))?;
-    if pickle.end() != bytes.len() {
+fn read_pickle(file: Section<'_>) -> Result<Parsed, Fault> {
+    let pickle = parse(file, Limits::for_len(file.len())).map_err(Fault::pickle("the pickle"))?;
+    if pickle.end() != file.len() {
         return Err(Fault::damaged(format!("byte {}", pickle.end()), "something follows the pickle"));
     }
-    let parsed = match official_pickle::read(&pickle, bytes)? {
+    let parsed = match official_pickle::read(&pickle, file)? {
         Some(parsed) => Some(parsed),
-        None => tensorflow_pickle::read(&pickle, bytes)?,
+        None => tensorflow_pickle::read(&pickle, file)?,
     };
     let parsed = parsed.ok_or_else(|| Fault::unsupported(folder::describe_pickle(&pickle)))?;
     Ok(with_globals(parsed, &pickle))
 }
 
-fn read_safetensors(bytes: &[u8]) -> Result<Parsed, Fault> {
-    let file = safetensors::index(bytes)?;
+fn read_safetensors(source: Section<'_>) -> Result<Parsed, Fault> {
+    let file = safetensors::index(source)?;
     let is_ours = file.metadata.get(safetensors::FORMAT_KEY).map(String::as_str) == Some(safetensors::FORMAT);
     let config = match file.metadata.get(safetensors::CONFIG_KEY) {
         Some(json) if is_ours => {
@@ -240,7 +224,7 @@ fn read_safetensors(bytes: &[u8]) -> Result<Parsed, Fault> {
         _ => None,
     };
     let hints = Hints { all_blocks: is_ours, ..Hints::default() };
-    let mut parsed = state_dicts::read(state_dicts::single_group(file.tensors), &hints, bytes)?;
+    let mut parsed = state_dicts::read(state_dicts::single_group(file.tensors), &hints, source)?;
     if parsed.networks.is_empty() {
         return Err(Fault::unsupported("a safetensors file without a network that is known"));
     }
@@ -256,7 +240,7 @@ fn read_safetensors(bytes: &[u8]) -> Result<Parsed, Fault> {
         let others = file.metadata.iter().filter(|(key, _)| !ours.contains(&key.as_str())).take(16);
         parsed
             .notes
-            .extend(others.map(|(key, value)| format!("{}: {}", super::error::shown(key), super::error::shown(value))));
+            .extend(others.map(|(key, value)| format!("{}: {}", shown(key), shown(value))));
     }
     Ok(parsed)
 }
@@ -272,7 +256,7 @@ fn with_globals(mut parsed: Parsed, pickle: &Pickle<'_>) -> Parsed {
     };
     let odd = pickle.globals().find(|(module, name)| !usual(module, name));
     if let Some((module, name)) = odd {
-        let name = super::error::shown(&format!("{module}.{name}"));
+        let name = shown(&format!("{module}.{name}"));
         parsed
             .notes
             .push(format!("The file names {name}, which has no place in a model. Nothing of a file is ever run."));
@@ -299,17 +283,70 @@ impl Checkpoint {
         })
     }
 
+    /// Index of the generator of this name; without a name, of the one to show.
+    ///
+    /// # Errors
+    /// The file has no such generator; the error says which it has.
+    pub fn generator_named(&self, name: Option<&str>) -> Result<usize, CheckpointError> {
+        let Some(name) = name else { return self.preferred_generator() };
+        let is_it = |network: &NetworkEntry| network.name == name && network.generator().is_some();
+        self.networks.iter().position(is_it).ok_or_else(|| CheckpointError::NoSuchNetwork {
+            path: self.path.clone(),
+            name: shown(name),
+            known: self.generators().map(|network| shown(&network.name)).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The generators that can be loaded, in the file's order.
+    pub fn generators(&self) -> impl Iterator<Item = &NetworkEntry> {
+        self.networks.iter().filter(|network| network.generator().is_some())
+    }
+
+    /// Index of the discriminator, if the file has one that can be loaded.
+    pub fn discriminator(&self) -> Option<usize> {
+        self.networks.iter().position(|network| network.discriminator().is_some())
+    }
+
     /// Configuration and weights of a generator, the weights under the official names of its family. Only this network
     /// is read.
     ///
     /// # Errors
     /// There is no generator of this index, or its arrays cannot be read.
     pub fn load_generator(&self, index: usize) -> Result<(GeneratorConfig, StateDict), CheckpointError> {
+        self.load_generator_with(index, &())
+    }
+
+    /// As [`Self::load_generator`]; `progress` is told, and asked whether to go on.
+    ///
+    /// # Errors
+    /// As [`Self::load_generator`], and when it was cancelled.
+    pub fn load_generator_with(
+        &self,
+        index: usize,
+        progress: &dyn Progress,
+    ) -> Result<(GeneratorConfig, StateDict), CheckpointError> {
         let network = self.network(index)?;
         let Some(config) = network.generator() else {
             return Err(Fault::unsupported(format!("a {}", network.role)).in_file(&self.path));
         };
-        Ok((config.clone(), network.load(&self.bytes).map_err(|fault| fault.in_file(&self.path))?))
+        Ok((config.clone(), self.weights(network, progress)?))
+    }
+
+    /// Configuration and weights of a discriminator, the weights under the official names of its family
+    /// ([`DiscriminatorConfig`] has them).
+    ///
+    /// # Errors
+    /// There is no discriminator of this index that can be loaded, or its arrays cannot be read.
+    pub fn load_discriminator(&self, index: usize) -> Result<(DiscriminatorConfig, StateDict), CheckpointError> {
+        let network = self.network(index)?;
+        let Some(config) = network.discriminator() else {
+            return Err(Fault::unsupported(format!("a {}", network.role)).in_file(&self.path));
+        };
+        Ok((config.clone(), self.weights(network, &())?))
+    }
+
+    fn weights(&self, network: &NetworkEntry, progress: &dyn Progress) -> Result<StateDict, CheckpointError> {
+        network.load(self.source.section(), progress).map_err(|fault| fault.in_file(&self.path))
     }
 
     /// The arrays of a network, generator or not, as the file has them: its own names, layouts and factors.
@@ -317,7 +354,7 @@ impl Checkpoint {
     /// # Errors
     /// There is no network of this index, or its arrays cannot be read.
     pub fn load_raw(&self, index: usize) -> Result<StateDict, CheckpointError> {
-        self.network(index)?.load_raw(&self.bytes).map_err(|fault| fault.in_file(&self.path))
+        self.network(index)?.load_raw(self.source.section()).map_err(|fault| fault.in_file(&self.path))
     }
 
     fn network(&self, index: usize) -> Result<&NetworkEntry, CheckpointError> {
@@ -328,6 +365,6 @@ impl Checkpoint {
 
     /// Length of the file in bytes.
     pub fn file_len(&self) -> usize {
-        self.bytes.len()
+        self.source.section().len()
     }
 }

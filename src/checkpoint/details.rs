@@ -4,7 +4,10 @@ use super::{
     checkpoint::Checkpoint,
     network::{NetworkConfig, NetworkEntry},
 };
-use crate::model::config::{ChannelTable, GeneratorConfig, LabelNormalization};
+use crate::model::{
+    config::{ChannelTable, GeneratorConfig, LabelNormalization},
+    discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
+};
 
 impl Checkpoint {
     /// What the file holds, a line each.
@@ -30,9 +33,27 @@ fn describe(network: &NetworkEntry, lines: &mut Vec<String>) {
     line(&network.name, format!("{}{class}, {} parameters", network.role, grouped(network.num_parameters)));
     let mut line = |name: &str, value: String| line(&format!("  {name}"), value);
     match &network.config {
-        NetworkConfig::Discriminator(summary) => {
+        NetworkConfig::OtherDiscriminator(summary) => {
             line("Image", image(summary.resolution, summary.img_channels));
             line("Labels", labels(summary.label_dim));
+        }
+        NetworkConfig::Discriminator(config) => {
+            let family = match config {
+                DiscriminatorConfig::StyleGan2(config) => match config.architecture {
+                    DiscriminatorArchitecture::Orig => "StyleGAN2 (orig)",
+                    DiscriminatorArchitecture::Skip => "StyleGAN2 (skip)",
+                    DiscriminatorArchitecture::Resnet => "StyleGAN2 (resnet)",
+                    DiscriminatorArchitecture::Msg => "StyleGAN2 (MSG)",
+                },
+                DiscriminatorConfig::StyleGan1(_) => "StyleGAN",
+            };
+            line("Family", family.to_owned());
+            line("Image", image(config.resolution(), config.img_channels()));
+            line("Labels", labels(config.label_dim()));
+            line("Channels", channels(config.channels()));
+            if let DiscriminatorConfig::StyleGan2(config) = config {
+                line("Clamp", config.conv_clamp.map_or("none".into(), |clamp| clamp.to_string()));
+            }
         }
         NetworkConfig::Generator(config) => {
             line("Family", config.family_name().to_owned());

@@ -28,6 +28,16 @@ pub enum CheckpointError {
         /// What it is instead.
         what: String,
     },
+    /// The file has no network of the name that was asked for.
+    #[error("{} has no generator {name}; it has {known}", .path.display())]
+    NoSuchNetwork {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// The generators that it has.
+        known: String,
+    },
     /// The user asked to stop.
     #[error("opening {} was cancelled", .path.display())]
     Cancelled {
@@ -92,6 +102,15 @@ pub enum Fault {
         /// Which number.
         source: ConfigError,
     },
+    /// The system could not read a part of the file.
+    #[error("a part of it cannot be read ({cause}); check the disk, and that nothing changes the file meanwhile")]
+    Unreadable {
+        /// What the system said.
+        cause: String,
+    },
+    /// The user asked to stop.
+    #[error("it was cancelled")]
+    Cancelled,
     /// The file is intact, but of something else.
     #[error("it is {what}; {WHAT_OPENS}")]
     Unsupported {
@@ -110,12 +129,20 @@ impl Fault {
         move |source| Self::Pickle { place, source }
     }
 
+    pub(super) fn unreadable(error: &std::io::Error) -> Self {
+        Self::Unreadable { cause: error.to_string() }
+    }
+
     pub(super) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }
     }
 
     pub(super) fn in_file(self, path: &Path) -> CheckpointError {
-        CheckpointError::Refused { path: path.to_owned(), fault: self }
+        let path = path.to_owned();
+        match self {
+            Self::Cancelled => CheckpointError::Cancelled { path },
+            fault => CheckpointError::Refused { path, fault },
+        }
     }
 }
 

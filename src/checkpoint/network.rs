@@ -4,10 +4,13 @@ use std::fmt;
 
 use super::{
     error::Fault,
+    progress::Progress,
+    source::Section,
     tensor::{NamedTensors, TensorView},
 };
 use crate::model::{
     config::GeneratorConfig,
+    discriminator_config::DiscriminatorConfig,
     state_dict::{HostTensor, StateDict},
 };
 
@@ -37,11 +40,13 @@ impl fmt::Display for Role {
 pub enum NetworkConfig {
     /// A generator that can be loaded.
     Generator(GeneratorConfig),
-    /// A discriminator.
-    Discriminator(DiscriminatorSummary),
+    /// A discriminator that can be loaded.
+    Discriminator(DiscriminatorConfig),
+    /// A discriminator of a kind that is known by its arrays alone.
+    OtherDiscriminator(DiscriminatorSummary),
 }
 
-/// A discriminator in numbers.
+/// What the shapes tell of a discriminator that cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiscriminatorSummary {
     /// Side of its images in pixels.
@@ -74,7 +79,15 @@ impl NetworkEntry {
     pub fn generator(&self) -> Option<&GeneratorConfig> {
         match &self.config {
             NetworkConfig::Generator(config) => Some(config),
-            NetworkConfig::Discriminator(_) => None,
+            NetworkConfig::Discriminator(_) | NetworkConfig::OtherDiscriminator(_) => None,
+        }
+    }
+
+    /// The discriminator's configuration, if it is one that can be loaded.
+    pub fn discriminator(&self) -> Option<&DiscriminatorConfig> {
+        match &self.config {
+            NetworkConfig::Discriminator(config) => Some(config),
+            NetworkConfig::Generator(_) | NetworkConfig::OtherDiscriminator(_) => None,
         }
     }
 
@@ -102,16 +115,24 @@ impl NetworkEntry {
     }
 
     /// The weights under their official names. `file` is the whole file.
-    pub(super) fn load(&self, file: &[u8]) -> Result<StateDict, Fault> {
+    pub(super) fn load(&self, file: Section<'_>, progress: &dyn Progress) -> Result<StateDict, Fault> {
+        let bytes = |planned: &Planned| planned.view.as_ref().map_or(0, |view| view.extent().1 as u64);
+        let total = self.plan.iter().map(bytes).sum();
+        let mut done = 0;
         let mut weights = StateDict::default();
         for planned in &self.plan {
+            if progress.cancelled() {
+                return Err(Fault::Cancelled);
+            }
             weights.0.insert(planned.name.clone(), planned.read(file)?);
+            done += bytes(planned);
+            progress.advance(done, total);
         }
         Ok(weights)
     }
 
     /// The arrays as the file has them, under the file's names.
-    pub(super) fn load_raw(&self, file: &[u8]) -> Result<StateDict, Fault> {
+    pub(super) fn load_raw(&self, file: Section<'_>) -> Result<StateDict, Fault> {
         let read = |(name, view): (&String, &TensorView)| -> Result<_, Fault> {
             Ok((name.clone(), HostTensor { shape: view.shape.clone(), data: view.read(file)? }))
         };
@@ -131,7 +152,7 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    fn read(&self, file: &[u8]) -> Result<HostTensor, Fault> {
+    fn read(&self, file: Section<'_>) -> Result<HostTensor, Fault> {
         let mut data = match &self.view {
             Some(view) => view.read(file)?,
             None => vec![0.0; self.shape.iter().product()],
@@ -184,6 +205,11 @@ impl<'t> Plan<'t> {
     /// The array `name` of the file.
     pub fn view(&self, name: &str) -> Result<&'t TensorView, Fault> {
         self.tensors.get(name).ok_or_else(|| self.fault(format!("the weight {name} is missing")))
+    }
+
+    /// As [`Self::dims`]; `None` if the file does not have the array.
+    pub fn dims_if_any<const N: usize>(&self, name: &str) -> Result<Option<[usize; N]>, Fault> {
+        if self.has(name) { self.dims(name).map(Some) } else { Ok(None) }
     }
 
     /// Shape of the array `name`, which must have `N` axes.

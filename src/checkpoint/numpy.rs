@@ -51,8 +51,8 @@ pub(super) fn scalar(pickle: &Pickle<'_>, id: Id) -> Option<f64> {
     }
 }
 
-/// The array that `id` stands for; `None` if it is none. `start` is the pickle's position in the file.
-pub(super) fn array(pickle: &Pickle<'_>, id: Id, start: usize) -> Result<Option<TensorView>, Fault> {
+/// The array that `id` stands for; `None` if it is none.
+pub(super) fn array(pickle: &Pickle<'_>, id: Id) -> Result<Option<TensorView>, Fault> {
     let Some((module, "_reconstruct", _)) = pickle.call(id) else { return Ok(None) };
     if !is_numpy(module) {
         return Ok(None);
@@ -69,8 +69,8 @@ pub(super) fn array(pickle: &Pickle<'_>, id: Id, start: usize) -> Result<Option<
     let length = |id: &Id| pickle.int(*id).and_then(|length| usize::try_from(length).ok());
     let shape: Option<Vec<usize>> = shape.iter().take(64).map(length).collect();
     let shape = shape.ok_or_else(|| damaged("its shape has a negative or impossible number"))?;
-    let data = pickle.position(data).ok_or_else(|| damaged("its data is not bytes"))?;
-    let storage = Storage { start: start + data.start, len: data.len(), dtype, big_endian };
+    let data = pickle.part(data).ok_or_else(|| damaged("its data is not bytes"))?;
+    let storage = Storage { start: data.start(), len: data.len(), dtype, big_endian };
     let needed = shape.iter().try_fold(dtype.size(), |n, &length| n.checked_mul(length));
     if needed != Some(data.len()) {
         return Err(damaged("its shape does not fit its data"));

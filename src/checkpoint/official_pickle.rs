@@ -6,6 +6,7 @@ use super::{
     names::{Hints, discriminator, filter_taps, generator},
     network::{NetworkConfig, NetworkEntry, Role, num_parameters},
     pickle::{Id, Pickle, Value},
+    source::Section,
     state_dicts::role_of,
     tensor::NamedTensors,
     torch::{Embedded, tensor},
@@ -27,7 +28,7 @@ fn persistent<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<(&'p str, Id)> {
 }
 
 /// The networks of the snapshot; `None` if the pickle is something else. `file` is the whole file.
-pub(super) fn read(pickle: &Pickle<'_>, file: &[u8]) -> Result<Option<Parsed>, Fault> {
+pub(super) fn read(pickle: &Pickle<'_>, file: Section<'_>) -> Result<Option<Parsed>, Fault> {
     let mut roots = Vec::new();
     if persistent(pickle, pickle.root()).is_some() {
         roots.push(("G", pickle.root()));
@@ -45,7 +46,7 @@ pub(super) fn read(pickle: &Pickle<'_>, file: &[u8]) -> Result<Option<Parsed>, F
         if class_name == "AugmentPipe" {
             continue;
         }
-        let mut network = Network { pickle, embedded: Embedded::new(0), parts: 0, module: Module::default() };
+        let mut network = Network { pickle, embedded: Embedded::default(), parts: 0, module: Module::default() };
         network.walk(id, "", 0)?;
         let architecture = network.architecture()?;
         let Module { tensors, classes, conv_clamp, .. } = network.module;
@@ -57,21 +58,24 @@ pub(super) fn read(pickle: &Pickle<'_>, file: &[u8]) -> Result<Option<Parsed>, F
         let mut hints = Hints { conv_clamp: Some(conv_clamp), architecture, ..Hints::default() };
         hints.w_avg_beta = get("mapping.w_avg_beta").and_then(|id| number(pickle, id));
         hints.lr_multiplier = get("mapping.fc0.bias_gain").and_then(|id| number(pickle, id));
-        if let Some(filter) = tensors.get("synthesis.b4.resample_filter") {
+        hints.mbstd_group_size = get("b4.mbstd.group_size").map(|id| group_size(pickle, id));
+        let filters = ["synthesis.b4.resample_filter", "b8.resample_filter", "b4.resample_filter"];
+        if let Some(filter) = filters.iter().find_map(|name| tensors.get(*name)) {
             hints.resample_filter = filter_taps(filter, file)?;
         }
         let (config, plan) = if let Some(recognised) = generator(key, &tensors, &hints, file)? {
             parsed.note(&recognised.notes);
             (NetworkConfig::Generator(recognised.config), recognised.plan)
-        } else if let Some(summary) = discriminator(&tensors) {
-            (NetworkConfig::Discriminator(summary), Vec::new())
+        } else if let Some(found) = discriminator(key, &tensors, &hints)? {
+            parsed.note(&found.notes);
+            (found.config, found.plan)
         } else {
             others.push(format!("{} (class {})", shown(key), shown(class_name)));
             continue;
         };
         let role = match config {
-            NetworkConfig::Discriminator(_) => Role::Discriminator,
             NetworkConfig::Generator(_) => role_of(key),
+            NetworkConfig::Discriminator(_) | NetworkConfig::OtherDiscriminator(_) => Role::Discriminator,
         };
         let (class_name, num_parameters) = (class_name.to_owned(), num_parameters(&tensors));
         parsed.networks.push(NetworkEntry {
@@ -173,6 +177,11 @@ fn network_attribute(pickle: &Pickle<'_>, id: Id, path: &str) -> Option<Id> {
         id = pickle.get(pickle.get(state, "_modules")?, name)?;
     }
     pickle.get(persistent(pickle, id)?.1, field)
+}
+
+/// Samples that share a standard deviation; `None`: all of a batch.
+fn group_size(pickle: &Pickle<'_>, id: Id) -> Option<usize> {
+    pickle.int(id).and_then(|size| usize::try_from(size).ok()).filter(|size| (1..=4096).contains(size))
 }
 
 /// A number, also in the form of a numpy scalar.

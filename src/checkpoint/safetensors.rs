@@ -12,6 +12,7 @@ use serde::{
 
 use super::{
     error::{CheckpointError, Fault, shown},
+    source::Section,
     tensor::{DType, NamedTensors, Storage, TensorView, f32_to_half, half_to_f32},
 };
 use crate::{
@@ -55,9 +56,10 @@ pub enum Precision {
 /// # Errors
 /// What the strict reader refuses, and where.
 pub fn read_safetensors(bytes: &[u8]) -> Result<(StateDict, BTreeMap<String, String>), Fault> {
-    let file = index(bytes)?;
+    let source = Section::from(bytes);
+    let file = index(source)?;
     let read = |(name, view): (&String, &TensorView)| -> Result<_, Fault> {
-        Ok((name.clone(), HostTensor { shape: view.shape.clone(), data: view.read(bytes)? }))
+        Ok((name.clone(), HostTensor { shape: view.shape.clone(), data: view.read(source)? }))
     };
     Ok((StateDict(file.tensors.iter().map(read).collect::<Result<_, _>>()?), file.metadata))
 }
@@ -163,21 +165,21 @@ pub(super) fn looks_like(bytes: &[u8]) -> bool {
 }
 
 /// Checks the header and finds the arrays.
-pub(super) fn index(bytes: &[u8]) -> Result<SafetensorsFile, Fault> {
+pub(super) fn index(file: Section<'_>) -> Result<SafetensorsFile, Fault> {
     let damaged = |cause: String| Fault::damaged("the safetensors header", cause);
-    let length = bytes.first_chunk::<8>().map(|chunk| u64::from_le_bytes(*chunk));
+    let length = file.array(0)?.map(u64::from_le_bytes);
     let length = length.ok_or_else(|| damaged("the file is shorter than the header's length".into()))?;
-    let available = bytes.len() - 8;
+    let available = file.len() - 8;
     let length =
         usize::try_from(length).ok().filter(|length| *length <= available.min(MAX_HEADER)).ok_or_else(|| {
             damaged(format!("it should have {length} bytes, more than the file or any model's header has"))
         })?;
-    let (header, data) = bytes.split_at(8 + length);
-    let header = header.get(8..).unwrap_or_default();
+    let header = file.get(8, length).map_err(|cause| cause.into_fault(8))?;
+    let data_len = available - length;
     if header.first() != Some(&b'{') {
         return Err(damaged("it does not begin with a brace".into()));
     }
-    let header: Header = serde_json::from_slice(header).map_err(|error| damaged(shown(&error.to_string())))?;
+    let header: Header = serde_json::from_slice(&header).map_err(|error| damaged(shown(&error.to_string())))?;
 
     let mut infos: Vec<(&String, &Info)> = header.tensors.iter().collect();
     infos.sort_by_key(|(_, info)| info.data_offsets);
@@ -190,8 +192,8 @@ pub(super) fn index(bytes: &[u8]) -> Result<SafetensorsFile, Fault> {
         }
         expected = end;
     }
-    if expected != data.len() as u64 {
-        return Err(damaged(format!("it speaks of {expected} bytes of data, the file has {}", data.len())));
+    if expected != data_len as u64 {
+        return Err(damaged(format!("it speaks of {expected} bytes of data, the file has {data_len}")));
     }
     let mut tensors = NamedTensors::new();
     for (name, info) in &header.tensors {

@@ -8,6 +8,7 @@ use super::{
     names::{Hints, discriminator, generator},
     network::{NetworkConfig, NetworkEntry, Role, num_parameters},
     pickle::{Id, Pickle, Value},
+    source::Section,
     tensor::NamedTensors,
     torch::{Storages, tensor},
 };
@@ -41,7 +42,7 @@ pub(super) fn role_of(key: &str) -> Role {
 }
 
 /// The networks of a PyTorch save.
-pub(super) fn read_torch(pickle: &Pickle<'_>, storages: &dyn Storages, file: &[u8]) -> Result<Parsed, Fault> {
+pub(super) fn read_torch(pickle: &Pickle<'_>, storages: &dyn Storages, file: Section<'_>) -> Result<Parsed, Fault> {
     let root = pickle.root();
     let pairs = pickle.pairs(root).ok_or_else(|| match pickle.call(root) {
         Some((module, name, _)) => {
@@ -112,7 +113,7 @@ fn state_dict(pickle: &Pickle<'_>, id: Id, storages: &dyn Storages, budget: &mut
 }
 
 /// The networks among groups of arrays, each with its name in the file.
-pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: &[u8]) -> Result<Parsed, Fault> {
+pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: Section<'_>) -> Result<Parsed, Fault> {
     let mut parsed = Parsed::new(Lineage::Community);
     for (key, tensors) in groups {
         // One group may hold several networks under prefixes of their own.
@@ -139,16 +140,17 @@ pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: &[u
                     tensors: inner,
                     plan: recognised.plan,
                 }
-            } else if let Some(summary) = discriminator(&inner) {
+            } else if let Some(found) = discriminator(&name, &inner, hints)? {
                 let name = if name == "generator" { "discriminator".to_owned() } else { name };
+                parsed.note(&found.notes);
                 NetworkEntry {
                     role: Role::Discriminator,
                     name,
-                    config: NetworkConfig::Discriminator(summary),
+                    config: found.config,
                     num_parameters: num_parameters(&inner),
                     class_name: String::new(),
                     tensors: inner,
-                    plan: Vec::new(),
+                    plan: found.plan,
                 }
             } else {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checkpoint::error::Fault;
+use super::{error::Fault, source::Section};
 
 /// Most axes that an array in a model file may have.
 const MAX_RANK: usize = 8;
@@ -138,47 +138,79 @@ impl TensorView {
         self
     }
 
-    /// The values in row-major order. `file` is the whole file.
-    pub fn read(&self, file: &[u8]) -> Result<Vec<f32>, Fault> {
+    /// First byte in the file and number of bytes that the array spreads over.
+    pub fn extent(&self) -> (usize, usize) {
+        if self.num_elements() == 0 {
+            return (self.start, 0);
+        }
+        let size = self.dtype.size();
+        let reach = |sign: isize| -> usize {
+            let axes = self.shape.iter().zip(&self.strides).filter(|(_, stride)| stride.signum() == sign);
+            axes.map(|(&length, stride)| stride.unsigned_abs() * (length - 1) * size).sum()
+        };
+        let (below, above) = (reach(-1), reach(1));
+        (self.start.saturating_sub(below), below + above + size)
+    }
+
+    /// The values in row-major order. `file` is the whole file; no more of it than the array is held at a time.
+    pub fn read(&self, file: Section<'_>) -> Result<Vec<f32>, Fault> {
         let len = self.num_elements();
         let size = self.dtype.size();
-        let lost = || Fault::damaged(format!("an array at byte {}", self.start), "it lies outside of the file");
         if len == 0 {
             return Ok(Vec::new());
         }
-        if self.is_contiguous() && !self.big_endian {
-            let bytes =
-                self.start.checked_add(len * size).and_then(|end| file.get(self.start..end)).ok_or_else(lost)?;
-            return Ok(match self.dtype {
-                DType::F32 => bytes.as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c)).collect(),
-                dtype => bytes.chunks_exact(size).map(|c| dtype.decode(c)).collect(),
-            });
+        let (first, extent) = self.extent();
+        let lost = || Fault::damaged(format!("an array at byte {}", self.start), "it lies outside of the file");
+        if first.checked_add(extent).is_none_or(|end| end > file.len()) {
+            return Err(lost());
         }
         let mut values = Vec::with_capacity(len);
-        let mut index = vec![0usize; self.shape.len()];
+        if self.is_contiguous() && !self.big_endian {
+            file.part(first..first + extent).look_through(|bytes| {
+                match self.dtype {
+                    DType::F32 => values.extend(bytes.as_chunks::<4>().0.iter().map(|c| f32::from_le_bytes(*c))),
+                    dtype => values.extend(bytes.chunks_exact(size).map(|c| dtype.decode(c))),
+                }
+                Ok(())
+            })?;
+            return Ok(values);
+        }
+        let bytes = file.get(first, extent).map_err(|cause| cause.into_fault(first))?;
+        self.gather(&bytes, self.start - first, &mut values).ok_or_else(lost)?;
+        Ok(values)
+    }
+
+    /// Appends the values of an array whose first element is at `start` of `bytes`, in row-major order.
+    fn gather(&self, bytes: &[u8], start: usize, values: &mut Vec<f32>) -> Option<()> {
+        let size = self.dtype.size();
+        let (inner_length, inner_stride) = (self.shape.last().copied().unwrap_or(1), self.strides.last().unwrap_or(&1));
+        let outer = self.shape.len().saturating_sub(1);
+        let mut index = vec![0usize; outer];
         loop {
             let offset: isize = index.iter().zip(&self.strides).map(|(&i, &stride)| i as isize * stride).sum();
-            let at = self.start.checked_add_signed(offset * size as isize).ok_or_else(lost)?;
-            let bytes = at.checked_add(size).and_then(|end| file.get(at..end)).ok_or_else(lost)?;
-            values.push(if self.big_endian {
-                let mut swapped = [0u8; 8];
-                swapped.iter_mut().zip(bytes.iter().rev()).for_each(|(to, from)| *to = *from);
-                self.dtype.decode(swapped.get(..size).ok_or_else(lost)?)
-            } else {
-                self.dtype.decode(bytes)
-            });
-            // The last axis counts fastest.
-            let mut axis = self.shape.len();
+            for i in 0..inner_length {
+                let at = start.checked_add_signed((offset + i as isize * inner_stride) * size as isize)?;
+                let element = bytes.get(at..at + size)?;
+                values.push(if self.big_endian {
+                    let mut swapped = [0u8; 8];
+                    swapped.iter_mut().zip(element.iter().rev()).for_each(|(to, from)| *to = *from);
+                    self.dtype.decode(swapped.get(..size)?)
+                } else {
+                    self.dtype.decode(element)
+                });
+            }
+            // The last of the outer axes counts fastest.
+            let mut axis = outer;
             loop {
                 if axis == 0 {
-                    return Ok(values);
+                    return Some(());
                 }
                 axis -= 1;
-                index[axis] += 1;
-                if index[axis] < self.shape[axis] {
+                *index.get_mut(axis)? += 1;
+                if index.get(axis)? < self.shape.get(axis)? {
                     break;
                 }
-                index[axis] = 0;
+                *index.get_mut(axis)? = 0;
             }
         }
     }
@@ -245,18 +277,19 @@ mod tests {
         let values: Vec<f32> = (0..24).map(|i| i as f32).collect();
         let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let view = TensorView::contiguous(vec![2, 3, 4], storage(96, DType::F32)).unwrap();
-        assert_eq!(view.read(&bytes).unwrap(), values);
+        assert_eq!(view.read(Section::from(bytes.as_slice())).unwrap(), values);
         let permuted = view.clone().permute(&[2, 0, 1]);
         assert_eq!(permuted.shape, [4, 2, 3]);
-        let read = permuted.read(&bytes).unwrap();
+        let read = permuted.read(Section::from(bytes.as_slice())).unwrap();
         assert_eq!(&read[..7], &[0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 1.0]);
-        let flipped = view.flip(2).flip(1).read(&bytes).unwrap();
+        let flipped = view.flip(2).flip(1).read(Section::from(bytes.as_slice())).unwrap();
         assert_eq!(&flipped[..5], &[11.0, 10.0, 9.0, 8.0, 7.0]);
         let strided = TensorView::strided(vec![2, 2], &[1, 4], 3, storage(96, DType::F32)).unwrap();
-        assert_eq!(strided.read(&bytes).unwrap(), [3.0, 7.0, 4.0, 8.0]);
+        assert_eq!(strided.read(Section::from(bytes.as_slice())).unwrap(), [3.0, 7.0, 4.0, 8.0]);
+        assert_eq!((strided.extent(), strided.flip(1).extent()), ((12, 24), (12, 24)));
         let big: Vec<u8> = values.iter().flat_map(|v| v.to_be_bytes()).collect();
         let view = TensorView::contiguous(vec![24], Storage { big_endian: true, ..storage(96, DType::F32) }).unwrap();
-        assert_eq!(view.read(&big).unwrap(), values);
+        assert_eq!(view.read(Section::from(big.as_slice())).unwrap(), values);
     }
 
     #[test]
@@ -274,7 +307,7 @@ mod tests {
         ] {
             assert!(TensorView::strided(shape.clone(), &strides, offset, data).is_err(), "{shape:?} {strides:?}");
         }
-        assert!(TensorView::contiguous(vec![0, 3], data).unwrap().read(&[]).unwrap().is_empty());
+        assert!(TensorView::contiguous(vec![0, 3], data).unwrap().read(Section::from(&[][..])).unwrap().is_empty());
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::{
     network::{NetworkConfig, NetworkEntry, Role, num_parameters},
     numpy,
     pickle::{Id, Pickle, Value},
+    source::Section,
     tensor::NamedTensors,
 };
+use crate::model::config::MAX_RESOLUTION;
 
 /// Components nest once.
 const MAX_DEPTH: usize = 4;
@@ -23,7 +25,7 @@ fn network(pickle: &Pickle<'_>, id: Id) -> Option<Id> {
 }
 
 /// The networks of the pickle; `None` if it is something else. `file` is the whole file.
-pub(super) fn read(pickle: &Pickle<'_>, file: &[u8]) -> Result<Option<Parsed>, Fault> {
+pub(super) fn read(pickle: &Pickle<'_>, file: Section<'_>) -> Result<Option<Parsed>, Fault> {
     let single = [pickle.root()];
     let roots = match pickle.elements(pickle.root()) {
         Some(elements) => elements,
@@ -58,8 +60,11 @@ pub(super) fn read(pickle: &Pickle<'_>, file: &[u8]) -> Result<Option<Parsed>, F
                 parsed.note(&recognised.notes);
                 (role, NetworkConfig::Generator(recognised.config), recognised.plan)
             }
-            None => match discriminator(&tensors) {
-                Some(summary) => (Role::Discriminator, NetworkConfig::Discriminator(summary), Vec::new()),
+            None => match discriminator(key, &tensors, &hints.common)? {
+                Some(found) => {
+                    parsed.note(&found.notes);
+                    (Role::Discriminator, found.config, found.plan)
+                }
                 None => {
                     let name = pickle.get(state, "name").and_then(|id| pickle.str(id)).unwrap_or("without a name");
                     let progressive = tensors.contains_key("4x4/Dense/weight");
@@ -103,7 +108,7 @@ fn collect(pickle: &Pickle<'_>, state: Id, tensors: &mut NamedTensors, depth: us
         if tensors.len() >= MAX_ARRAYS || name.len() > 256 {
             return Err(damaged("it has more or longer names than any network"));
         }
-        if let Some(view) = numpy::array(pickle, *value, 0)?
+        if let Some(view) = numpy::array(pickle, *value)?
             && tensors.insert(name.to_owned(), view).is_some()
         {
             return Err(Fault::damaged(format!("array {}", shown(name)), "the network has it twice"));
@@ -118,7 +123,7 @@ fn collect(pickle: &Pickle<'_>, state: Id, tensors: &mut NamedTensors, depth: us
 }
 
 /// What the keyword arguments say, of the network and of its components.
-fn hints(pickle: &Pickle<'_>, state: Id, tensors: &NamedTensors, file: &[u8]) -> Result<TensorFlowHints, Fault> {
+fn hints(pickle: &Pickle<'_>, state: Id, tensors: &NamedTensors, file: Section<'_>) -> Result<TensorFlowHints, Fault> {
     let components = pickle.get(state, "components").and_then(|id| pickle.pairs(id)).unwrap_or_default();
     let states = components.iter().take(16).filter_map(|(_, component)| network(pickle, *component));
     let kwargs: Vec<Id> = states
@@ -163,6 +168,8 @@ fn hints(pickle: &Pickle<'_>, state: Id, tensors: &NamedTensors, file: &[u8]) ->
             w_avg_beta: number("dlatent_avg_beta"),
             conv_clamp: Some(number("conv_clamp")),
             resample_filter,
+            mbstd_group_size: number("mbstd_group_size").filter(|size| (1.0..=4096.0).contains(size)).map(|n| Some(n as usize)),
+            fused_from: fused_scale.map(|always| if always { 8 } else { 2 * MAX_RESOLUTION }),
             ..Hints::default()
         },
         fused_scale,

@@ -15,26 +15,21 @@ pub(super) trait Storages {
     fn storage(&self, key: &str, dtype: DType) -> Result<Storage, Fault>;
 }
 
-/// Storages that are inside of the pickle (official snapshots). `start` is the pickle's position in the file.
+/// Storages that are inside of the pickle (official snapshots).
+#[derive(Default)]
 pub(super) struct Embedded {
-    start: usize,
     /// Tensors may share a storage, which is then parsed once.
     known: RefCell<BTreeMap<Id, Storage>>,
 }
 
 impl Embedded {
-    pub fn new(start: usize) -> Self {
-        Self { start, known: RefCell::default() }
-    }
 
     fn read(&self, pickle: &Pickle<'_>, id: Id) -> Result<Storage, Fault> {
         if let Some(storage) = self.known.borrow().get(&id) {
             return Ok(*storage);
         }
-        let (Some(position), Value::Bytes(bytes)) = (pickle.position(id), pickle.value(id)) else {
-            return Err(malformed("a storage that is not bytes"));
-        };
-        let storage = torch_legacy::single_storage(bytes, self.start + position.start)?;
+        let bytes = pickle.part(id).ok_or_else(|| malformed("a storage that is not bytes"))?;
+        let storage = torch_legacy::single_storage(bytes)?;
         self.known.borrow_mut().insert(id, storage);
         Ok(storage)
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     error::{Fault, shown},
     pickle::{Limits, Pickle, Value, parse},
+    source::Section,
     tensor::{DType, Storage},
     torch::{Reference, Storages},
 };
@@ -32,14 +33,15 @@ impl Storages for Legacy<'_> {
     }
 }
 
-/// Reads a file of this format; `start` is the position of `bytes` in the file.
-pub(super) fn read(bytes: &[u8], start: usize) -> Result<Legacy<'_>, Fault> {
-    if !bytes.starts_with(&MAGIC) {
+/// Reads a file of this format, or a part of a file.
+pub(super) fn read(section: Section<'_>) -> Result<Legacy<'_>, Fault> {
+    let start = section.start();
+    if !section.has(0, &MAGIC)? {
         return Err(Fault::damaged(format!("byte {start}"), "a PyTorch save does not begin with its magic number"));
     }
     let mut position = MAGIC.len();
     let mut next = |what: &str| -> Result<(Pickle<'_>, usize), Fault> {
-        let rest = bytes.get(position..).unwrap_or_default();
+        let rest = section.rest(position);
         let pickle = parse(rest, Limits::for_len(rest.len()))
             .map_err(Fault::pickle(format!("{what} at byte {}", start + position)))?;
         position += pickle.end();
@@ -69,11 +71,11 @@ pub(super) fn read(bytes: &[u8], start: usize) -> Result<Legacy<'_>, Fault> {
     for key in keys {
         let damaged = |cause| Fault::damaged(format!("storage {} at byte {}", shown(key), start + position), cause);
         let dtype = *kinds.get(key).ok_or_else(|| damaged("nothing uses it"))?;
-        let count = bytes.get(position..).and_then(<[u8]>::first_chunk::<8>).map(|c| i64::from_le_bytes(*c));
+        let count = section.array(position)?.map(i64::from_le_bytes);
         let count = count.ok_or_else(|| damaged("the file ends before it"))?;
         let len = usize::try_from(count).ok().and_then(|count| count.checked_mul(dtype.size()));
         let data = position + 8;
-        let end = len.and_then(|len| data.checked_add(len)).filter(|end| *end <= bytes.len());
+        let end = len.and_then(|len| data.checked_add(len)).filter(|end| *end <= section.len());
         let end = end.ok_or_else(|| damaged("the file ends within it"))?;
         let storage = Storage { start: start + data, len: end - data, dtype, big_endian };
         if storages.insert(key.to_owned(), storage).is_some() {
@@ -85,10 +87,11 @@ pub(super) fn read(bytes: &[u8], start: usize) -> Result<Legacy<'_>, Fault> {
 }
 
 /// The one storage of a save that holds nothing else.
-pub(super) fn single_storage(bytes: &[u8], start: usize) -> Result<Storage, Fault> {
-    let legacy = read(bytes, start)?;
+pub(super) fn single_storage(section: Section<'_>) -> Result<Storage, Fault> {
+    let legacy = read(section)?;
     let Value::Persistent(id) = legacy.pickle.value(legacy.pickle.root()) else {
-        return Err(Fault::damaged(format!("byte {start}"), "a PyTorch save that should be a storage is none"));
+        let place = format!("byte {}", section.start());
+        return Err(Fault::damaged(place, "a PyTorch save that should be a storage is none"));
     };
     let reference = Reference::read(&legacy.pickle, id)?;
     legacy.storage(reference.key, reference.dtype)

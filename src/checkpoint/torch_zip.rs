@@ -3,6 +3,8 @@
 use super::{
     error::{Fault, shown},
     pickle::{Limits, Pickle, parse},
+    progress::Progress,
+    source::Section,
     tensor::{DType, Storage},
     torch::Storages,
     zip_archive::ZipArchive,
@@ -24,15 +26,18 @@ impl Storages for TorchZip<'_> {
         let place = || format!("zip entry {}", shown(&entry));
         let data =
             self.archive.entry(&entry)?.ok_or_else(|| Fault::damaged(place(), "the archive does not have it"))?;
-        Ok(Storage { start: data.start, len: data.len(), dtype, big_endian: self.big_endian })
+        Ok(Storage { start: data.start(), len: data.len(), dtype, big_endian: self.big_endian })
     }
 }
 
-pub(super) fn read(file: &[u8]) -> Result<TorchZip<'_>, Fault> {
-    let archive = ZipArchive::open(file)?;
+/// Reads an archive. `progress` is told how much of it was checked.
+pub(super) fn read<'a>(file: Section<'a>, progress: &'a dyn Progress) -> Result<TorchZip<'a>, Fault> {
+    let archive = ZipArchive::open(file, progress)?;
     let is_pickle = |name: &&str| *name == "data.pkl" || name.ends_with("/data.pkl");
-    let pickles: Vec<&str> = archive.names().filter(is_pickle).take(2).collect();
-    let name = *pickles.first().ok_or_else(|| {
+    let mut pickles = archive.names().filter(is_pickle).map(str::to_owned);
+    let (first, second) = (pickles.next(), pickles.next());
+    drop(pickles);
+    let name = first.as_deref().ok_or_else(|| {
         let scripted = archive.names().any(|name| name.ends_with("constants.pkl"));
         Fault::unsupported(if scripted {
             "a TorchScript program"
@@ -40,19 +45,19 @@ pub(super) fn read(file: &[u8]) -> Result<TorchZip<'_>, Fault> {
             "a zip archive without a PyTorch checkpoint"
         })
     })?;
-    if pickles.len() > 1 {
+    if second.is_some() {
         return Err(Fault::damaged("the zip directory", "the archive has two data.pkl"));
     }
     let folder = name.strip_suffix("data.pkl").unwrap_or_default().to_owned();
-    let data = archive.entry(name)?.unwrap_or_default();
+    let missing = || Fault::damaged(format!("zip entry {}", shown(name)), "the archive does not have it");
+    let data = archive.entry(name)?.ok_or_else(missing)?;
     let big_endian = match archive.entry(&format!("{folder}byteorder"))? {
-        Some(order) => file.get(order) == Some(b"big"),
+        Some(order) => order.len() == 3 && order.has(0, b"big")?,
         None => false,
     };
-    let bytes = file.get(data.clone()).unwrap_or_default();
-    let place = format!("zip entry {} (from byte {})", shown(name), data.start);
-    let pickle = parse(bytes, Limits::for_len(bytes.len())).map_err(Fault::pickle(place))?;
-    if pickle.end() != bytes.len() {
+    let place = format!("zip entry {} (from byte {})", shown(name), data.start());
+    let pickle = parse(data, Limits::for_len(data.len())).map_err(Fault::pickle(place))?;
+    if pickle.end() != data.len() {
         return Err(Fault::damaged(format!("zip entry {}", shown(name)), "something follows the pickle"));
     }
     Ok(TorchZip { pickle, archive, folder, big_endian })

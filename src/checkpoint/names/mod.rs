@@ -3,8 +3,10 @@
 
 mod discriminator;
 mod stylegan1_community;
+mod stylegan1_discriminator;
 mod stylegan1_official;
 mod stylegan2_community;
+mod stylegan2_discriminator;
 mod stylegan2_official;
 mod tensorflow;
 
@@ -16,6 +18,7 @@ use super::{
     checkpoint::Lineage,
     error::Fault,
     network::{Plan, Planned},
+    source::Section,
     tensor::NamedTensors,
 };
 use crate::model::config::{Architecture, GeneratorConfig, MappingConfig};
@@ -29,9 +32,17 @@ pub(super) struct Hints {
     pub conv_clamp: Option<Option<f64>>,
     pub resample_filter: Option<Vec<f32>>,
     pub architecture: Option<Architecture>,
+    /// Of the minibatch standard deviation; `Some(None)`: the file says that the whole batch is a group.
+    pub mbstd_group_size: Option<Option<usize>>,
+    /// Smallest resolution with fused up- and downsampling, of StyleGAN.
+    pub fused_from: Option<usize>,
     /// The file holds no blocks but those that belong to the network.
     pub all_blocks: bool,
 }
+
+/// Said of networks whose file has nothing but the weights.
+const NO_CLAMP: &str =
+    "The file does not say whether outputs are clamped (conv_clamp); it is opened without a clamp.";
 
 /// A generator that was recognised.
 pub(super) struct Recognised {
@@ -47,7 +58,7 @@ pub(super) fn generator(
     network: &str,
     tensors: &NamedTensors,
     hints: &Hints,
-    file: &[u8],
+    file: Section<'_>,
 ) -> Result<Option<Recognised>, Fault> {
     let plan = Plan::new(network, tensors);
     let recognised = if plan.has("synthesis.b4.const") {

@@ -3,11 +3,11 @@
 
 use super::{Hints, Recognised, count, mapping_config, resolution};
 use crate::{
-    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan},
+    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan, source::Section},
     model::config::{ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Variant, resolutions},
 };
 
-pub(super) fn read(mut plan: Plan<'_>, hints: &Hints, file: &[u8]) -> Result<Recognised, Fault> {
+pub(super) fn read(mut plan: Plan<'_>, hints: &Hints, file: Section<'_>) -> Result<Recognised, Fault> {
     let block_name = |block: usize| format!("generator.progression.{block}");
     let stored = count(&plan, |block| format!("{}.conv2.conv.weight_orig", block_name(block)));
     let mut trained = 0;

@@ -2,7 +2,7 @@
 
 use super::{Hints, Recognised, count, mapping_config, resolution};
 use crate::{
-    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan, tensor::TensorView},
+    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan, source::Section, tensor::TensorView},
     model::config::{Architecture, ChannelTable, GeneratorConfig, StyleGan2Config, resolutions},
 };
 
@@ -33,9 +33,7 @@ pub(super) fn read(mut plan: Plan<'_>, hints: &Hints) -> Result<Recognised, Faul
     });
     let mut notes = Vec::new();
     if hints.conv_clamp.is_none() {
-        notes.push(
-            "The file does not say whether outputs are clamped (conv_clamp); it is opened without a clamp.".into(),
-        );
+        notes.push(super::NO_CLAMP.to_owned());
     }
     let config = StyleGan2Config {
         z_dim,
@@ -108,7 +106,7 @@ fn same(plan: &mut Plan<'_>, name: &str, shape: &[usize]) -> Result<(), Fault> {
 
 /// The taps of a stored resampling filter: one axis, or the outer product of the taps with themselves. Files have it
 /// normalised; small whole numbers are brought back, so that `[1, 3, 3, 1]` reads as in the paper.
-pub(in crate::checkpoint) fn filter_taps(view: &TensorView, file: &[u8]) -> Result<Option<Vec<f32>>, Fault> {
+pub(in crate::checkpoint) fn filter_taps(view: &TensorView, file: Section<'_>) -> Result<Option<Vec<f32>>, Fault> {
     let values = match view.shape.as_slice() {
         [n] | [n, _] if (1..=64).contains(n) && view.num_elements() <= 64 * 64 => view.read(file)?,
         _ => return Ok(None),

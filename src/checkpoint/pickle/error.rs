@@ -60,6 +60,9 @@ pub enum PickleFault {
     /// An opcode that no model file needs.
     #[error("the opcode {0} has no place in a model file")]
     Refused(&'static str),
+    /// The system could not read the file.
+    #[error("the file cannot be read ({0})")]
+    Unreadable(String),
     /// More of something than any model file of this size has.
     #[error("more than {limit} {what}, which no model file of this size has")]
     TooMany {

@@ -13,13 +13,21 @@ pub struct Limits {
     pub opcodes: usize,
     /// Longest number in text form, in digits.
     pub digits: usize,
+    /// Texts and short bytes that are kept of a file on the disk, in bytes.
+    pub kept: usize,
 }
+
+/// More values than the index of any model has, however large its file.
+const MAX_VALUES: usize = 1 << 20;
+/// More opcodes than that takes.
+const MAX_OPCODES: usize = 1 << 24;
 
 impl Limits {
     /// Limits for a pickle of `len` bytes. Model files have a value per 12 bytes in their indexes of tensors, one in
     /// hundreds where the tensors are inside; a file of nothing but one-byte opcodes is an attack.
     pub fn for_len(len: usize) -> Self {
-        let values = 32_768 + len / 12;
-        Self { values, stack: values, marks: 4096, opcodes: 500_000 + len / 3, digits: 64 }
+        let values = (32_768 + len / 12).min(MAX_VALUES);
+        let opcodes = (500_000 + len / 3).min(MAX_OPCODES);
+        Self { values, stack: values, marks: 4096, opcodes, digits: 64, kept: 32 << 20 }
     }
 }

@@ -4,23 +4,31 @@ use super::{
     error::{PickleError, PickleFault},
     limits::Limits,
     opcodes as op,
-    value::{EMPTY, Id, Node, Object, Pickle, Span, Value},
+    reader::Reader,
+    value::{EMPTY, Id, NOT_KEPT, Node, Object, Pickle, Span, Value},
 };
+use crate::checkpoint::source::Section;
 
 /// Values that are the same in every pickle.
 const NONE: Id = Id(0);
 const TRUE: Id = Id(1);
 const FALSE: Id = Id(2);
 const EMPTY_TUPLE: Id = Id(3);
+/// Longer bytes are the data of an array; they stay where they are.
+const KEPT_BYTES: usize = 4096;
 
-/// Reads the pickle at the start of `source`. What lies behind its STOP is left alone ([`Pickle::end`]).
+/// Reads the pickle at the start of `source`, which is a slice or a part of a file. What lies behind its STOP is left
+/// alone ([`Pickle::end`]), and long bytes are passed over ([`Value::Blob`]).
 ///
 /// # Errors
 /// The first opcode that is damaged, refused or past a limit.
-pub fn parse(source: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
+pub fn parse<'a>(source: impl Into<Section<'a>>, limits: Limits) -> Result<Pickle<'a>, PickleError> {
+    let section: Section<'a> = source.into();
     let nodes = vec![Node::None, Node::Bool(true), Node::Bool(false), Node::Tuple(Span { start: 0, len: 0 })];
     let pickle = Pickle {
-        source,
+        section,
+        borrowed: section.in_memory(),
+        kept: Vec::new(),
         nodes,
         children: Vec::new(),
         lists: Vec::new(),
@@ -32,6 +40,7 @@ pub fn parse(source: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
     };
     let mut machine = Machine {
         pickle,
+        reader: Reader::new(section),
         limits,
         position: 0,
         frame_end: None,
@@ -47,6 +56,7 @@ pub fn parse(source: &[u8], limits: Limits) -> Result<Pickle<'_>, PickleError> {
 
 struct Machine<'a> {
     pickle: Pickle<'a>,
+    reader: Reader<'a>,
     limits: Limits,
     position: usize,
     frame_end: Option<usize>,
@@ -56,12 +66,12 @@ struct Machine<'a> {
     memo: Vec<Option<Id>>,
 }
 
-type Step<T = ()> = Result<T, PickleFault>;
+pub(super) type Step<T = ()> = Result<T, PickleFault>;
 
 impl<'a> Machine<'a> {
     fn run(&mut self, at: &mut usize) -> Step {
         // Positions are kept in 32 bits.
-        if u32::try_from(self.pickle.source.len()).is_err() {
+        if u32::try_from(self.pickle.section.len()).is_err() {
             return Err(PickleFault::TooMany { what: "bytes", limit: u32::MAX as usize });
         }
         for _ in 0..self.limits.opcodes {
@@ -123,13 +133,14 @@ impl<'a> Machine<'a> {
             op::SHORT_BINUNICODE | op::BINUNICODE | op::BINUNICODE8 => {
                 let length = self.length(opcode == op::SHORT_BINUNICODE, opcode == op::BINUNICODE8)?;
                 let span = self.take(length)?;
-                std::str::from_utf8(self.slice(span)).map_err(|_| PickleFault::Utf8)?;
+                let span = self.keep_text(span)?;
                 self.push_new(Node::Str(span))
             }
             op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 | op::BYTEARRAY8 => {
                 let length = self.length(opcode == op::SHORT_BINBYTES, opcode != op::BINBYTES)?;
                 let span = self.take(length)?;
-                self.push_new(Node::Bytes(span))
+                let kept = if length <= KEPT_BYTES { self.keep(span)? } else { Span { start: NOT_KEPT, ..span } };
+                self.push_new(Node::Bytes(span.start, kept))
             }
             op::EMPTY_LIST => self.push_new(Node::List(EMPTY)),
             op::EMPTY_DICT => self.push_new(Node::Dict(EMPTY)),
@@ -227,7 +238,7 @@ impl<'a> Machine<'a> {
             return Err(PickleFault::Frame);
         }
         let end = usize::try_from(length).ok().and_then(|length| self.position.checked_add(length));
-        let end = end.filter(|end| *end <= self.pickle.source.len()).ok_or(PickleFault::Frame)?;
+        let end = end.filter(|end| *end <= self.pickle.section.len()).ok_or(PickleFault::Frame)?;
         self.frame_end = Some(end);
         Ok(())
     }
@@ -244,7 +255,8 @@ impl<'a> Machine<'a> {
                     usize::try_from(i32::from_le_bytes(self.array()?)).map_err(|_| PickleFault::Length)?
                 };
                 let span = self.take(length)?;
-                let bytes = self.slice(span);
+                let span = self.keep(span)?;
+                let bytes = self.pickle.bytes(span);
                 if bytes.len() > 8 {
                     return self.push_new(Node::Long(span));
                 }
@@ -255,7 +267,7 @@ impl<'a> Machine<'a> {
             }
             _ => {
                 let text = self.number()?;
-                match (opcode, text) {
+                match (opcode, text.as_str()) {
                     (op::INT, "00") => return self.push(FALSE),
                     (op::INT, "01") => return self.push(TRUE),
                     (op::LONG, text) => text.strip_suffix('L').unwrap_or(text).parse(),
@@ -280,7 +292,9 @@ impl<'a> Machine<'a> {
             }
             _ => self.line()?,
         };
-        let bytes = self.slice(span);
+        let at = span.start;
+        let span = self.keep(span)?;
+        let bytes = self.pickle.bytes(span);
         match opcode {
             op::UNICODE => {
                 let text = std::str::from_utf8(bytes).map_err(|_| PickleFault::Utf8)?;
@@ -302,7 +316,7 @@ impl<'a> Machine<'a> {
             }
             // Python 2 had one type for texts and bytes.
             _ if bytes.is_ascii() => self.push_new(Node::Str(span)),
-            _ => self.push_new(Node::Bytes(span)),
+            _ => self.push_new(Node::Bytes(at, span)),
         }
     }
 
@@ -486,13 +500,15 @@ impl<'a> Machine<'a> {
 
     fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
         let span = self.take(N)?;
-        self.slice(span).try_into().map_err(|_| PickleFault::End)
+        let mut bytes = [0; N];
+        self.reader.read(span.start as usize, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// The next `length` bytes, which must not reach across the end of a frame.
     fn take(&mut self, length: usize) -> Step<Span> {
         let end = self.position.checked_add(length).ok_or(PickleFault::Length)?;
-        if end > self.pickle.source.len() {
+        if end > self.pickle.section.len() {
             return Err(if length > 8 { PickleFault::Length } else { PickleFault::End });
         }
         if self.frame_end.is_some_and(|frame_end| self.position < frame_end && end > frame_end) {
@@ -505,29 +521,40 @@ impl<'a> Machine<'a> {
 
     /// The rest of the line, without its end.
     fn line(&mut self) -> Step<Span> {
-        let rest = self.pickle.source.get(self.position..).unwrap_or_default();
-        let length = rest.iter().position(|byte| *byte == b'\n').ok_or(PickleFault::End)?;
+        let length = self.reader.line_length(self.position)?;
         let span = self.take(length + 1)?;
         Ok(Span { len: span.len - 1, ..span })
     }
 
     fn text_line(&mut self) -> Step<Span> {
         let span = self.line()?;
-        std::str::from_utf8(self.slice(span)).map_err(|_| PickleFault::Utf8)?;
-        Ok(span)
+        self.keep_text(span)
     }
 
-    fn number(&mut self) -> Step<&'a str> {
+    fn number(&mut self) -> Step<String> {
         let span = self.line()?;
-        let bytes = self.slice(span);
-        if bytes.len() > self.limits.digits {
+        if span.len as usize > self.limits.digits {
             return Err(PickleFault::Number);
         }
-        std::str::from_utf8(bytes).map_err(|_| PickleFault::Number)
+        let mut digits = vec![0; span.len as usize];
+        self.reader.read(span.start as usize, &mut digits)?;
+        String::from_utf8(digits).map_err(|_| PickleFault::Number)
     }
 
-    fn slice(&self, span: Span) -> &'a [u8] {
-        self.pickle.source.get(span.start as usize..(span.start + span.len) as usize).unwrap_or_default()
+    /// Keeps a part of the source as long as the pickle; in memory it is there anyway.
+    fn keep(&mut self, span: Span) -> Step<Span> {
+        let Pickle { borrowed: None, kept, .. } = &mut self.pickle else { return Ok(span) };
+        let start = kept.len();
+        within(start + span.len as usize, self.limits.kept, "bytes of text")?;
+        kept.resize(start + span.len as usize, 0);
+        self.reader.read(span.start as usize, kept.get_mut(start..).unwrap_or_default())?;
+        Ok(Span { start: start as u32, ..span })
+    }
+
+    fn keep_text(&mut self, span: Span) -> Step<Span> {
+        let span = self.keep(span)?;
+        std::str::from_utf8(self.pickle.bytes(span)).map_err(|_| PickleFault::Utf8)?;
+        Ok(span)
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod limits;
 mod machine;
 mod opcodes;
+mod reader;
 mod value;
 
 pub use error::{PickleError, PickleFault};

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::checkpoint::source::Section;
+
 /// A value of one [`Pickle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub(super) u32);
@@ -26,6 +28,8 @@ pub enum Value<'p> {
     Str(&'p str),
     /// Bytes.
     Bytes(&'p [u8]),
+    /// More bytes than any index needs: they stay in the file, see [`Pickle::part`].
+    Blob,
     /// A tuple.
     Tuple(&'p [Id]),
     /// A list.
@@ -76,7 +80,8 @@ pub(super) enum Node {
     Str(Span),
     /// A text with escapes, kept unescaped.
     Text(u32),
-    Bytes(Span),
+    /// Position in the pickle, and what is kept of them.
+    Bytes(u32, Span),
     Tuple(Span),
     List(u32),
     Dict(u32),
@@ -89,10 +94,17 @@ pub(super) enum Node {
 /// Stands for a container without elements: they are common, and need no memory of their own.
 pub(super) const EMPTY: u32 = u32::MAX;
 
+/// Start of bytes that stay in the file.
+pub(super) const NOT_KEPT: u32 = u32::MAX;
+
 /// All values of a pickle.
 #[derive(Debug)]
 pub struct Pickle<'a> {
-    pub(super) source: &'a [u8],
+    pub(super) section: Section<'a>,
+    /// The section, where it is in memory: then spans point into it, else into `kept`.
+    pub(super) borrowed: Option<&'a [u8]>,
+    /// Texts and short bytes of a pickle that is on the disk.
+    pub(super) kept: Vec<u8>,
     pub(super) nodes: Vec<Node>,
     pub(super) children: Vec<Id>,
     pub(super) lists: Vec<Vec<Id>>,
@@ -125,7 +137,8 @@ impl<'a> Pickle<'a> {
             // Checked when it was read.
             Node::Str(span) => Value::Str(std::str::from_utf8(self.bytes(span)).unwrap_or_default()),
             Node::Text(index) => Value::Str(self.texts.get(index as usize).map_or("", String::as_str)),
-            Node::Bytes(span) => Value::Bytes(self.bytes(span)),
+            Node::Bytes(_, Span { start: NOT_KEPT, .. }) => Value::Blob,
+            Node::Bytes(_, span) => Value::Bytes(self.bytes(span)),
             Node::Tuple(span) => Value::Tuple(self.children.get(range(span)).unwrap_or_default()),
             Node::List(index) => Value::List(self.list(index)),
             Node::Dict(index) => Value::Dict(self.dict(index)),
@@ -156,10 +169,10 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// Position of the value's bytes in the pickle, for [`Value::Bytes`].
-    pub fn position(&self, id: Id) -> Option<Range<usize>> {
+    /// Where the value's bytes are, for [`Value::Bytes`] and [`Value::Blob`].
+    pub fn part(&self, id: Id) -> Option<Section<'a>> {
         match self.nodes.get(id.0 as usize)? {
-            Node::Bytes(span) => Some(range(*span)),
+            Node::Bytes(at, Span { len, .. }) => Some(self.section.part(range(Span { start: *at, len: *len }))),
             _ => None,
         }
     }
@@ -220,8 +233,8 @@ impl<'a> Pickle<'a> {
         self.dicts.get(index as usize).map_or(&[], Vec::as_slice)
     }
 
-    fn bytes(&self, span: Span) -> &'a [u8] {
-        self.source.get(range(span)).unwrap_or_default()
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        self.borrowed.unwrap_or(&self.kept).get(range(span)).unwrap_or_default()
     }
 }
 
@@ -234,7 +247,7 @@ impl Value<'_> {
             Value::Int(_) | Value::Long(_) => "an integer",
             Value::Float(_) => "a number",
             Value::Str(_) => "a text",
-            Value::Bytes(_) => "bytes",
+            Value::Bytes(_) | Value::Blob => "bytes",
             Value::Tuple(_) => "a tuple",
             Value::List(_) => "a list",
             Value::Dict(_) => "a dictionary",
