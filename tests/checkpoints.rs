@@ -128,8 +128,8 @@ fn parity_official_snapshots() {
         assert_eq!(file.preferred_generator().unwrap(), 2);
         let common = &reference.meta["common"];
         let NetworkConfig::Discriminator(discriminator) = &file.networks()[1].config else { panic!("{path}: D") };
-        assert_eq!(Some(discriminator.resolution as u64), common["img_resolution"].as_u64());
-        assert_eq!(Some(discriminator.img_channels as u64), common["img_channels"].as_u64());
+        assert_eq!(Some(discriminator.resolution() as u64), common["img_resolution"].as_u64());
+        assert_eq!(Some(discriminator.img_channels() as u64), common["img_channels"].as_u64());
 
         let checked = check_tensors(&reference, &file, |network, name| format!("params.{network}.{name}"));
         assert!(checked > 100, "{path}: only {checked} arrays");

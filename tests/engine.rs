@@ -69,6 +69,8 @@ fn open_model(config: GeneratorConfig, id: u64, placement: &Placement) -> Arc<Op
         id: ModelId(id),
         path: None,
         name: "small".to_owned(),
+        network: "generator".to_owned(),
+        networks: Vec::new(),
         details: Vec::new(),
         notice: None,
         config: generator.config().clone(),

@@ -12,8 +12,8 @@ use std::{
 use files::{Entry, Pickle, zip};
 use stylescope::{
     checkpoint::{
-        Checkpoint, CheckpointError, Lineage, NetworkConfig, Precision, Progress, Role, open, open_bytes, read_safetensors,
-        save_safetensors, save_safetensors_as,
+        Checkpoint, CheckpointError, Lineage, NetworkConfig, Precision, Progress, Role, open, open_bytes,
+        read_safetensors, save_safetensors, save_safetensors_as,
     },
     model::{
         config::{GeneratorConfig, StyleGan1Variant},
@@ -408,7 +408,9 @@ fn community_discriminators() {
     assert!(broken(&|weights| drop(weights.remove("convs.2.skip.1.weight"))).contains("convs.2.skip.1.weight"));
     assert!(broken(&|weights| drop(weights.remove("final_conv.1.bias"))).contains("final_conv.1.bias is missing"));
     let narrow = HostTensor { shape: vec![32, 31, 3, 3], data: vec![0.0; 32 * 31 * 9] };
-    assert!(broken(&|weights| drop(weights.insert("final_conv.0.weight".into(), narrow.clone()))).contains("31 inputs"));
+    assert!(
+        broken(&|weights| drop(weights.insert("final_conv.0.weight".into(), narrow.clone()))).contains("31 inputs")
+    );
 }
 
 /// StyleGAN's discriminator of the community port is listed and not taken for another.

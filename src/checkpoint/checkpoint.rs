@@ -19,9 +19,7 @@ use super::{
     source::{Section, Source},
     state_dicts, tensorflow_pickle, torch_legacy, torch_zip,
 };
-use crate::model::{
-    config::GeneratorConfig, discriminator_config::DiscriminatorConfig, state_dict::StateDict,
-};
+use crate::model::{config::GeneratorConfig, discriminator_config::DiscriminatorConfig, state_dict::StateDict};
 
 /// More than any checkpoint has, optimizers included.
 const MAX_FILE: u64 = 16 << 30;
@@ -238,9 +236,7 @@ fn read_safetensors(source: Section<'_>) -> Result<Parsed, Fault> {
         parsed.notes = Vec::new();
         let ours = [safetensors::FORMAT_KEY, safetensors::CONFIG_KEY, "format_version"];
         let others = file.metadata.iter().filter(|(key, _)| !ours.contains(&key.as_str())).take(16);
-        parsed
-            .notes
-            .extend(others.map(|(key, value)| format!("{}: {}", shown(key), shown(value))));
+        parsed.notes.extend(others.map(|(key, value)| format!("{}: {}", shown(key), shown(value))));
     }
     Ok(parsed)
 }

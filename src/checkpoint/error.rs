@@ -44,6 +44,12 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// The user asked to stop writing. What was there before is still there.
+    #[error("writing {} was cancelled", .path.display())]
+    ExportCancelled {
+        /// The target.
+        path: PathBuf,
+    },
     /// The file is damaged, hostile or of a kind that is not supported.
     #[error("{} cannot be opened", .path.display())]
     Refused {

@@ -5,18 +5,16 @@ use std::{collections::BTreeMap, path::Path};
 use super::{
     error::{CheckpointError, Fault},
     onnx,
-    safetensors::{Precision, save_safetensors_as, write_arrays},
+    progress::Progress,
+    safetensors::{Precision, save_safetensors_with, write_arrays, write_parts},
 };
-use crate::{
-    base::atomic_file::write_atomic,
-    model::{
-        config::{GeneratorConfig, StyleGan2Config, resolutions},
-        state_dict::{HostTensor, StateDict},
-    },
+use crate::model::{
+    config::{GeneratorConfig, StyleGan2Config, resolutions},
+    state_dict::{HostTensor, StateDict},
 };
 
 /// What a generator can be written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExportFormat {
     /// Our own: weights and configuration in one safetensors file.
     Stylescope,
@@ -50,14 +48,31 @@ pub fn export(
     weights: &StateDict,
     notes: &[(String, String)],
 ) -> Result<(), CheckpointError> {
+    export_with(path, format, precision, config, weights, notes, &())
+}
+
+/// As [`export`]; `progress` is told, and asked whether to go on. Whatever was at `path` stays when it is cancelled.
+///
+/// # Errors
+/// As [`export`], and when it was cancelled.
+pub fn export_with(
+    path: &Path,
+    format: ExportFormat,
+    precision: Precision,
+    config: &GeneratorConfig,
+    weights: &StateDict,
+    notes: &[(String, String)],
+    progress: &dyn Progress,
+) -> Result<(), CheckpointError> {
     match format {
-        ExportFormat::Stylescope => save_safetensors_as(path, config, weights, notes, precision),
+        ExportFormat::Stylescope => save_safetensors_with(path, config, weights, notes, precision, progress),
         ExportFormat::StateDict => {
-            let mut weights = weights.clone();
+            let mut filters = StateDict::default();
             if let GeneratorConfig::StyleGan2(config) = config {
-                add_filters(config, &mut weights);
+                add_filters(config, weights, &mut filters);
             }
-            write_arrays(path, &BTreeMap::new(), &weights, precision)
+            let arrays = weights.0.iter().chain(&filters.0).collect();
+            write_arrays(path, &BTreeMap::new(), &arrays, precision, progress)
         }
         ExportFormat::Onnx => {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -65,13 +80,13 @@ pub fn export(
                 path: path.to_owned(),
                 fault: Fault::Weights { network: "the network".into(), cause: error.to_string() },
             })?;
-            Ok(write_atomic(path, |out| out.write_all(&bytes))?)
+            write_parts(path, progress, |part| bytes.chunks(1 << 20).try_for_each(|bytes| part(bytes)), bytes.len())
         }
     }
 }
 
 /// The resampling filters, which the official networks keep as buffers of every block and 3x3 layer.
-fn add_filters(config: &StyleGan2Config, weights: &mut StateDict) {
+fn add_filters(config: &StyleGan2Config, weights: &StateDict, filters: &mut StateDict) {
     let taps = &config.resample_filter;
     let sum: f32 = taps.iter().sum();
     let data: Vec<f32> = taps.iter().flat_map(|a| taps.iter().map(move |b| a * b / (sum * sum))).collect();
@@ -80,10 +95,10 @@ fn add_filters(config: &StyleGan2Config, weights: &mut StateDict) {
         let block = format!("synthesis.b{r}");
         let layers: &[&str] = if r == 4 { &["conv1."] } else { &["conv0.", "conv1."] };
         for layer in layers.iter().chain(&[""]) {
-            weights.0.insert(format!("{block}.{layer}resample_filter"), filter.clone());
+            filters.0.insert(format!("{block}.{layer}resample_filter"), filter.clone());
         }
         if weights.0.contains_key(&format!("{block}.skip.weight")) {
-            weights.0.insert(format!("{block}.skip.resample_filter"), filter.clone());
+            filters.0.insert(format!("{block}.skip.resample_filter"), filter.clone());
         }
     }
 }

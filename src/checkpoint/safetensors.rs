@@ -3,7 +3,7 @@
 //! The format leaves open what the reader is strict about here: keys may not repeat, the arrays fill the data part without
 //! holes, overlaps or rest, and no size is believed before it was checked against the file.
 
-use std::{collections::BTreeMap, fmt, io::Write, path::Path};
+use std::{collections::BTreeMap, fmt, io, path::Path};
 
 use serde::{
     Deserialize, Deserializer,
@@ -12,6 +12,7 @@ use serde::{
 
 use super::{
     error::{CheckpointError, Fault, shown},
+    progress::Progress,
     source::Section,
     tensor::{DType, NamedTensors, Storage, TensorView, f32_to_half, half_to_f32},
 };
@@ -26,6 +27,8 @@ use crate::{
 /// More than the index of any model takes.
 const MAX_HEADER: usize = 16 << 20;
 const MAX_RANK: usize = 8;
+/// Values that are written at a time.
+const VALUES: usize = 1 << 16;
 /// Metadata key and value that mark our own files.
 pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const FORMAT: &str = "stylescope generator";
@@ -89,12 +92,24 @@ pub fn save_safetensors_as(
     notes: &[(String, String)],
     precision: Precision,
 ) -> Result<(), CheckpointError> {
+    save_safetensors_with(path, config, weights, notes, precision, &())
+}
+
+/// As [`save_safetensors_as`]; `progress` is told, and asked whether to go on.
+pub(super) fn save_safetensors_with(
+    path: &Path,
+    config: &GeneratorConfig,
+    weights: &StateDict,
+    notes: &[(String, String)],
+    precision: Precision,
+    progress: &dyn Progress,
+) -> Result<(), CheckpointError> {
     let mut metadata: BTreeMap<String, String> = notes.iter().cloned().collect();
     metadata.insert(FORMAT_KEY.into(), FORMAT.into());
     metadata.insert(VERSION_KEY.into(), VERSION.into());
     let config = serde_json::to_string(config).map_err(|error| unsaved(path, error.to_string()))?;
     metadata.insert(CONFIG_KEY.into(), config);
-    write_arrays(path, &metadata, weights, precision)
+    write_arrays(path, &metadata, &weights.0.iter().collect(), precision, progress)
 }
 
 fn unsaved(path: &Path, cause: String) -> CheckpointError {
@@ -104,19 +119,20 @@ fn unsaved(path: &Path, cause: String) -> CheckpointError {
 /// Writes arrays and metadata; the file at `path` is replaced in one step.
 ///
 /// # Errors
-/// As [`save_safetensors`].
+/// As [`save_safetensors`], and when it was cancelled.
 pub(super) fn write_arrays(
     path: &Path,
     metadata: &BTreeMap<String, String>,
-    weights: &StateDict,
+    arrays: &BTreeMap<&String, &HostTensor>,
     precision: Precision,
+    progress: &dyn Progress,
 ) -> Result<(), CheckpointError> {
     let unsaved = |cause| unsaved(path, cause);
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), serde_json::json!(metadata));
     let mut position = 0usize;
-    let mut order = Vec::with_capacity(weights.0.len());
-    for (name, tensor) in &weights.0 {
+    let mut order = Vec::with_capacity(arrays.len());
+    for (name, tensor) in arrays {
         if tensor.shape.iter().product::<usize>() != tensor.data.len() {
             return Err(unsaved(format!("the weight {name} has other data than its shape says")));
         }
@@ -124,28 +140,57 @@ pub(super) fn write_arrays(
         let end = position + tensor.data.len() * if half { 2 } else { 4 };
         let dtype = if half { "F16" } else { "F32" };
         let entry = serde_json::json!({ "dtype": dtype, "shape": tensor.shape, "data_offsets": [position, end] });
-        header.insert(name.clone(), entry);
+        header.insert((*name).clone(), entry);
         order.push((tensor, half));
         position = end;
     }
     let mut header = serde_json::to_vec(&header).map_err(|error| unsaved(error.to_string()))?;
     // Spaces behind the header align the data.
     header.resize(header.len().next_multiple_of(8), b' ');
-    write_atomic(path, |out| {
-        out.write_all(&(header.len() as u64).to_le_bytes())?;
-        out.write_all(&header)?;
-        order.iter().try_for_each(|(tensor, half)| write_values(out, &tensor.data, *half))
-    })?;
-    Ok(())
+    let total = 8 + header.len() + position;
+    let parts = |part: &mut dyn FnMut(&[u8]) -> io::Result<()>| {
+        part(&(header.len() as u64).to_le_bytes())?;
+        part(&header)?;
+        order.iter().try_for_each(|(tensor, half)| write_values(part, &tensor.data, *half))
+    };
+    write_parts(path, progress, parts, total)
+}
+
+/// Writes what `parts` hands over, `total` bytes in all; the file at `path` is replaced in one step, or left alone if
+/// `progress` was cancelled.
+pub(super) fn write_parts(
+    path: &Path,
+    progress: &dyn Progress,
+    parts: impl FnOnce(&mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>,
+    total: usize,
+) -> Result<(), CheckpointError> {
+    let mut cancelled = false;
+    let result = write_atomic(path, |out| {
+        let mut done = 0;
+        parts(&mut |bytes| {
+            if progress.cancelled() {
+                cancelled = true;
+                return Err(io::Error::other("it was cancelled"));
+            }
+            out.write_all(bytes)?;
+            done += bytes.len() as u64;
+            progress.advance(done, total as u64);
+            Ok(())
+        })
+    });
+    if cancelled {
+        return Err(CheckpointError::ExportCancelled { path: path.to_owned() });
+    }
+    Ok(result?)
 }
 
 fn fits_half(value: f32) -> bool {
     !value.is_finite() || half_to_f32(f32_to_half(value)).is_finite()
 }
 
-fn write_values(out: &mut dyn Write, values: &[f32], half: bool) -> std::io::Result<()> {
-    let mut buffer = Vec::with_capacity(4 * 4096);
-    for chunk in values.chunks(4096) {
+fn write_values(part: &mut dyn FnMut(&[u8]) -> io::Result<()>, values: &[f32], half: bool) -> io::Result<()> {
+    let mut buffer = Vec::with_capacity(4 * VALUES);
+    for chunk in values.chunks(VALUES) {
         buffer.clear();
         for value in chunk {
             match half {
@@ -153,7 +198,7 @@ fn write_values(out: &mut dyn Write, values: &[f32], half: bool) -> std::io::Res
                 false => buffer.extend_from_slice(&value.to_le_bytes()),
             }
         }
-        out.write_all(&buffer)?;
+        part(&buffer)?;
     }
     Ok(())
 }

@@ -168,7 +168,9 @@ fn hints(pickle: &Pickle<'_>, state: Id, tensors: &NamedTensors, file: Section<'
             w_avg_beta: number("dlatent_avg_beta"),
             conv_clamp: Some(number("conv_clamp")),
             resample_filter,
-            mbstd_group_size: number("mbstd_group_size").filter(|size| (1.0..=4096.0).contains(size)).map(|n| Some(n as usize)),
+            mbstd_group_size: number("mbstd_group_size")
+                .filter(|size| (1.0..=4096.0).contains(size))
+                .map(|n| Some(n as usize)),
             fused_from: fused_scale.map(|always| if always { 8 } else { 2 * MAX_RESOLUTION }),
             ..Hints::default()
         },

@@ -23,7 +23,6 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-
     fn read(&self, pickle: &Pickle<'_>, id: Id) -> Result<Storage, Fault> {
         if let Some(storage) = self.known.borrow().get(&id) {
             return Ok(*storage);

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::{UsageError, model};
@@ -21,7 +20,7 @@ pub struct ConvertArgs {
     #[arg(long, value_enum)]
     format: Option<Format>,
 
-    /// The network of the file by its name, e.g. G; without it the moving average where there is one
+    /// The network of the file by its name, e.g. G [default: the moving average where there is one]
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
 
@@ -66,19 +65,8 @@ pub fn run(arguments: &ConvertArgs) -> anyhow::Result<()> {
         return Err(UsageError("--half is for safetensors; ONNX is written in 32 bits".to_owned()).into());
     }
     let checkpoint = model::open(&arguments.input)?;
-    let index = match &arguments.network {
-        Some(name) => checkpoint
-            .networks()
-            .iter()
-            .position(|n| n.name == *name && n.generator().is_some())
-            .with_context(|| {
-                let names: Vec<_> =
-                    checkpoint.networks().iter().filter(|n| n.generator().is_some()).map(|n| n.name.as_str()).collect();
-                format!("{} has no generator {name}; it has {}", arguments.input.display(), names.join(", "))
-            })?,
-        None => checkpoint.preferred_generator()?,
-    };
-    let (config, weights) = checkpoint.load_generator(index)?;
+    let index = checkpoint.generator_named(arguments.network.as_deref())?;
+    let (config, weights) = checkpoint.load_generator_with(index, &model::loading())?;
     let precision = if arguments.half { Precision::F16 } else { Precision::F32 };
     let name = arguments.input.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let notes = [("source".to_owned(), name)];

@@ -46,6 +46,10 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 
+    /// The network of the file by its name, e.g. G [default: the moving average where there is one]
+    #[arg(long, value_name = "NAME", requires = "model")]
+    network: Option<String>,
+
     /// Seeds, as in 0-3,85
     #[arg(long, value_name = "LIST")]
     seeds: Option<NumberList>,
@@ -134,7 +138,9 @@ pub fn run(arguments: &GenerateArgs) -> anyhow::Result<()> {
     // The only model of the process.
     let id = ModelId(1);
     let model = Arc::new(match checkpoint {
-        Some(checkpoint) => OpenModel::build(id, checkpoint, &placement)?,
+        Some(checkpoint) => {
+            OpenModel::build(id, checkpoint, arguments.network.as_deref(), &placement, &model::loading())?
+        }
         None => bundled::open(id, &placement)?,
     });
     let config = model.generator.config();

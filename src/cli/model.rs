@@ -18,6 +18,11 @@ impl Progress for Reading {
     }
 }
 
+/// Shows how far a network is loaded.
+pub fn loading() -> impl Progress {
+    Reading(ProgressLine::new("loading", ""))
+}
+
 /// Opens a model file.
 ///
 /// # Errors

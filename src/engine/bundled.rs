@@ -34,7 +34,7 @@ pub fn checkpoint() -> Result<Checkpoint, CheckpointError> {
 /// # Errors
 /// [`OpenError`] if the program was built with a damaged file, or the device refuses.
 pub fn open(id: ModelId, placement: &Placement) -> Result<OpenModel, OpenError> {
-    let model = OpenModel::build(id, checkpoint()?, placement)?;
+    let model = OpenModel::build(id, checkpoint()?, None, placement, &())?;
     let notice = Some(NOTICE.to_owned());
     let summary = Arc::new(ModelSummary { path: None, notice, ..(*model.summary).clone() });
     Ok(OpenModel { summary, ..model })

@@ -151,7 +151,7 @@ impl Engine {
     pub fn open(&self, source: ModelSource) -> OpenTicket {
         let ticket = OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed));
         let path = match &source {
-            ModelSource::Path(path) => Some(path.clone()),
+            ModelSource::Path(path) | ModelSource::Network(path, _) => Some(path.clone()),
             ModelSource::Bundled => None,
         };
         let (placement, models, events) = (self.placement.clone(), self.models.clone(), self.events.clone());

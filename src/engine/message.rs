@@ -24,6 +24,10 @@ pub struct ModelSummary {
     pub path: Option<PathBuf>,
     /// Short name for the title and the status line.
     pub name: String,
+    /// The network of the file that this is, by its name there.
+    pub network: String,
+    /// The generators of the file, in its order.
+    pub networks: Vec<NetworkChoice>,
     /// Lines that `stylescope info` prints of the same file.
     pub details: Vec<String>,
     /// An honest word about the model that the window shows, e.g. that the bundled network is untrained.
@@ -32,6 +36,15 @@ pub struct ModelSummary {
     pub config: GeneratorConfig,
     /// Its layers, in order.
     pub layers: Vec<LayerInfo>,
+}
+
+/// A generator of a file that can be shown instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkChoice {
+    /// Its name in the file, e.g. `G_ema`.
+    pub name: String,
+    /// What it is, in a word or two.
+    pub what: &'static str,
 }
 
 /// The newest wish of the window: compared with the last one and sent only when it differs.
@@ -108,8 +121,10 @@ pub struct DisplayDevice {
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// A file.
+    /// A file; of several networks the one that the explorer prefers.
     Path(PathBuf),
+    /// A network of a file by its name there.
+    Network(PathBuf, String),
     /// The network that the program brings along.
     Bundled,
 }

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::{
     base::mailbox::lock,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, NetworkEntry, Progress, Role},
     engine::{
-        message::{ModelId, ModelSummary},
+        message::{ModelId, ModelSummary, NetworkChoice},
         open::OpenError,
     },
     latent::LatentStatistics,
@@ -27,13 +27,22 @@ pub struct OpenModel {
 }
 
 impl OpenModel {
-    /// Builds the generator of a file that the explorer shows. The file's bytes are given back before the network is
-    /// built, which takes as much memory again.
+    /// Builds a generator of a file: the one of this name, or the one that the explorer shows. Its arrays are read here, one
+    /// after the other, and given back as the network takes them.
     ///
     /// # Errors
-    /// [`OpenError`] if the file has no generator, or its weights do not fit.
-    pub fn build(id: ModelId, checkpoint: Checkpoint, placement: &Placement) -> Result<Self, OpenError> {
-        let (config, weights) = checkpoint.load_generator(checkpoint.preferred_generator()?)?;
+    /// [`OpenError`] if the file has no such generator, its weights do not fit, or `progress` cancelled the reading.
+    pub fn build(
+        id: ModelId,
+        checkpoint: Checkpoint,
+        network: Option<&str>,
+        placement: &Placement,
+        progress: &dyn Progress,
+    ) -> Result<Self, OpenError> {
+        let index = checkpoint.generator_named(network)?;
+        let (config, weights) = checkpoint.load_generator_with(index, progress)?;
+        let networks = checkpoint.generators().map(network_choice).collect();
+        let network = checkpoint.networks().get(index).map(|network| network.name.clone()).unwrap_or_default();
         let (path, details) = (checkpoint.path.clone(), checkpoint.details());
         let notice = (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" "));
         drop(checkpoint);
@@ -41,9 +50,18 @@ impl OpenModel {
         let generator = Generator::from_state_dict(config, weights, placement)?;
         let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
-        let summary = Arc::new(ModelSummary { id, path: Some(path), name, details, notice, config, layers });
+        let path = Some(path);
+        let summary = Arc::new(ModelSummary { id, path, name, network, networks, details, notice, config, layers });
         Ok(Self { summary, generator, fingerprint, statistics: OnceLock::new() })
     }
+}
+
+fn network_choice(network: &NetworkEntry) -> NetworkChoice {
+    let what = match network.role {
+        Role::GeneratorEma => "moving average",
+        _ => "as trained",
+    };
+    NetworkChoice { name: network.name.clone(), what }
 }
 
 /// The models that requests may name.

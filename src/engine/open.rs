@@ -101,28 +101,43 @@ impl OpenJob {
 
     fn path(&self) -> Option<&Path> {
         match &self.source {
-            ModelSource::Path(path) => Some(path),
+            ModelSource::Path(path) | ModelSource::Network(path, _) => Some(path),
             ModelSource::Bundled => None,
         }
     }
 
     fn open(&self) -> Result<OpenModel, OpenError> {
         let id = ModelId(self.ticket.0);
-        match &self.source {
-            ModelSource::Bundled => bundled::open(id, &self.placement),
-            ModelSource::Path(path) => OpenModel::build(id, checkpoint::open(path, self)?, &self.placement),
-        }
-    }
-}
-
-impl Progress for OpenJob {
-    fn advance(&self, done: u64, total: u64) {
-        if !self.cancelled() {
-            self.events.push(EngineEvent::OpenProgress { ticket: self.ticket, done, total });
-        }
+        let (path, network) = match &self.source {
+            ModelSource::Bundled => return bundled::open(id, &self.placement),
+            ModelSource::Path(path) => (path, None),
+            ModelSource::Network(path, network) => (path, Some(network.as_str())),
+        };
+        let checkpoint = checkpoint::open(path, &Half { job: self, second: false })?;
+        OpenModel::build(id, checkpoint, network, &self.placement, &Half { job: self, second: true })
     }
 
     fn cancelled(&self) -> bool {
         !self.current.is(self.ticket)
+    }
+}
+
+/// One bar for both steps: what has a checksum is read while the file is opened, the weights after that.
+struct Half<'a> {
+    job: &'a OpenJob,
+    second: bool,
+}
+
+impl Progress for Half<'_> {
+    fn advance(&self, done: u64, total: u64) {
+        let OpenJob { ticket, events, .. } = self.job;
+        if !self.cancelled() {
+            let done = if self.second { total + done } else { done };
+            events.push(EngineEvent::OpenProgress { ticket: *ticket, done, total: 2 * total });
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.cancelled()
     }
 }

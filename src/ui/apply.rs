@@ -168,7 +168,7 @@ impl App {
         let Some(engine) = &self.engine else { return };
         let (name, path) = match &source {
             ModelSource::Bundled => ("the bundled model".to_owned(), None),
-            ModelSource::Path(path) => {
+            ModelSource::Path(path) | ModelSource::Network(path, _) => {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
                 (name, Some(path.clone()))
             }

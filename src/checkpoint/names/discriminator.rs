@@ -60,11 +60,7 @@ fn stylegan1_community(plan: &Plan<'_>) -> Option<Discriminator> {
 
 /// A discriminator that is listed alone, and why.
 pub(super) fn other(summary: DiscriminatorSummary, why: &str) -> Discriminator {
-    Discriminator {
-        config: NetworkConfig::OtherDiscriminator(summary),
-        plan: Vec::new(),
-        notes: vec![why.to_owned()],
-    }
+    Discriminator { config: NetworkConfig::OtherDiscriminator(summary), plan: Vec::new(), notes: vec![why.to_owned()] }
 }
 
 /// Checks what the shapes gave, as for generators.

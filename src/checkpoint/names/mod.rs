@@ -41,8 +41,7 @@ pub(super) struct Hints {
 }
 
 /// Said of networks whose file has nothing but the weights.
-const NO_CLAMP: &str =
-    "The file does not say whether outputs are clamped (conv_clamp); it is opened without a clamp.";
+const NO_CLAMP: &str = "The file does not say whether outputs are clamped (conv_clamp); it is opened without a clamp.";
 
 /// A generator that was recognised.
 pub(super) struct Recognised {
