@@ -7,6 +7,7 @@
 //!
 //! [`reference`] is the same layer as the papers write it; the tests hold the two together on every instruction set.
 
+pub mod batch;
 mod buffer;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod direct;
