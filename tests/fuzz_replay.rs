@@ -124,7 +124,10 @@ fn pickles() -> Vec<(&'static str, Vec<u8>)> {
     let framed = Pickle::new(4).raw(&[0x95, 9, 0, 0, 0, 0, 0, 0, 0]).raw(b"\x8c\x01a\x94h\0\x86.");
     vec![
         ("snapshot", snapshot.stop()),
-        ("values", Pickle::new(2).list(|p| p.int(1).int(1 << 40).float(0.5).raw(b"N\x88I01\nL12L\n").bytes(b"x")).stop()),
+        (
+            "values",
+            Pickle::new(2).list(|p| p.int(1).int(1 << 40).float(0.5).raw(b"N\x88I01\nL12L\n").bytes(b"x")).stop(),
+        ),
         ("text", b"(lp0\nS'abc'\np1\naVx\\u00e9\np2\na(dp3\ng1\ng2\nsa.".to_vec()),
         ("framed", framed.0),
         ("legacy", blob),
@@ -213,7 +216,8 @@ fn tensors() -> Vec<(&'static str, Vec<u8>)> {
     let entry = |name: &str, shape: &str, begin: usize, end: usize| {
         format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{end}]}}"#)
     };
-    let header = format!("{{{},{}}}", entry("input0.weight", "[2,3,1,1]", 0, 24), entry("layer0.weight", "[2]", 24, 32));
+    let header =
+        format!("{{{},{}}}", entry("input0.weight", "[2,3,1,1]", 0, 24), entry("layer0.weight", "[2]", 24, 32));
     // A whole file of our own, small: the bundled model with two of its arrays.
     let folder = tempfile::tempdir().unwrap();
     let bundled = open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bundled.safetensors"), &()).unwrap();
@@ -221,9 +225,5 @@ fn tensors() -> Vec<(&'static str, Vec<u8>)> {
     weights.0.retain(|name, _| name.starts_with("mapping.fc0.bias") || name == "mapping.w_avg");
     let path = folder.path().join("own.safetensors");
     save_safetensors_as(&path, &config, &weights, &[("note".into(), "seed".into())], Precision::F16).unwrap();
-    vec![
-        ("two", safetensors(&header, &[0; 32])),
-        ("header", header.into_bytes()),
-        ("own", fs::read(&path).unwrap()),
-    ]
+    vec![("two", safetensors(&header, &[0; 32])), ("header", header.into_bytes()), ("own", fs::read(&path).unwrap())]
 }

@@ -29,9 +29,11 @@ impl Events {
     /// Adds an event and wakes the window. News of a progress replaces older news that nobody took.
     pub fn push(&self, event: EngineEvent) {
         let mut queue = lock(&self.queue);
-        if matches!(event, EngineEvent::OpenProgress { .. })
-            && matches!(queue.back(), Some(EngineEvent::OpenProgress { .. }))
-        {
+        let is_progress = |event: &EngineEvent| {
+            matches!(event, EngineEvent::OpenProgress { .. } | EngineEvent::ExportProgress { .. })
+        };
+        let same_kind = |last: &EngineEvent| std::mem::discriminant(last) == std::mem::discriminant(&event);
+        if is_progress(&event) && queue.back().is_some_and(same_kind) {
             queue.pop_back();
         }
         if queue.len() == MAX_EVENTS {

@@ -17,11 +17,12 @@ use crate::{
     },
     engine::{
         events::{Events, Wake},
+        export::{ExportJob, ExportModel},
         message::{
             DisplayDevice, EngineEvent, Frame, ModelSource, OpenTicket, RenderRequest, SaveImage, SaveTarget, Stamp,
         },
         model::Models,
-        open::{CurrentOpening, OpenJob},
+        open::{Current, OpenJob},
         render::{Renderer, Stamped},
         save::{Saver, asked_for},
         statistics::StatisticsJob,
@@ -69,7 +70,8 @@ pub struct Engine {
     events: Events,
     models: Models,
     placement: Placement,
-    opening: CurrentOpening,
+    opening: Current,
+    exporting: Current,
     stamps: AtomicU64,
     tickets: AtomicU64,
     rendering: Arc<AtomicBool>,
@@ -123,7 +125,8 @@ impl Engine {
             events,
             models,
             placement,
-            opening: CurrentOpening::default(),
+            opening: Current::default(),
+            exporting: Current::default(),
             stamps: AtomicU64::new(1),
             tickets: AtomicU64::new(1),
             rendering,
@@ -179,6 +182,26 @@ impl Engine {
         }
     }
 
+    /// Writes a model in the background, giving up an export that is under way; [`EngineEvent::Exported`] or
+    /// [`EngineEvent::ExportFailed`] follows.
+    pub fn export(&self, export: ExportModel) {
+        let ticket = OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let (path, current) = (export.path.clone(), self.exporting.clone());
+        current.begin(ticket);
+        let job = ExportJob { ticket, export, models: self.models.clone(), events: self.events.clone(), current };
+        if let Err(error) = self.start_job("export", move || job.run()) {
+            self.exporting.cancel();
+            self.events.push(EngineEvent::ExportFailed { path, message: error.to_string() });
+        }
+    }
+
+    /// Gives up the export that is under way; [`EngineEvent::ExportCancelled`] follows.
+    pub fn cancel_export(&self) {
+        if self.exporting.cancel().is_some() {
+            self.events.push(EngineEvent::ExportCancelled);
+        }
+    }
+
     /// Renders and writes an image in the background; [`EngineEvent::Saved`] or [`EngineEvent::SaveFailed`] follows.
     pub fn save_image(&self, save: SaveImage) {
         let Some(saves) = &self.saves else { return };
@@ -219,6 +242,7 @@ impl Engine {
     fn stop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.opening.cancel();
+        self.exporting.cancel();
         self.requests.close();
         self.saves = None;
         if let Some(saver) = self.saver.take() {

@@ -194,6 +194,24 @@ pub enum EngineEvent {
         /// The chain of causes in one line.
         message: String,
     },
+    /// A model is being written.
+    ExportProgress {
+        /// Bytes written.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A model was written.
+    Exported(PathBuf),
+    /// A model could not be written; what was there before is still there.
+    ExportFailed {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// The chain of causes in one line.
+        message: String,
+    },
+    /// An export was given up at the user's wish.
+    ExportCancelled,
     /// The spread of the model's latents is known.
     Statistics {
         /// The model.

@@ -2,6 +2,7 @@
 
 pub mod bundled;
 pub mod events;
+pub mod export;
 pub mod handle;
 pub mod message;
 pub mod model;

@@ -34,11 +34,11 @@ pub enum OpenError {
     Panicked(String),
 }
 
-/// The opening that is under way. Clones share it.
+/// The opening (or export) that is under way. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CurrentOpening(Arc<AtomicU64>);
+pub(crate) struct Current(Arc<AtomicU64>);
 
-impl CurrentOpening {
+impl Current {
     /// Makes `ticket` the current opening; the one before is given up.
     pub fn begin(&self, ticket: OpenTicket) {
         self.0.store(ticket.0, Ordering::Release);
@@ -56,7 +56,7 @@ impl CurrentOpening {
     }
 
     /// Ends the opening; false if it was given up before.
-    fn finish(&self, ticket: OpenTicket) -> bool {
+    pub fn finish(&self, ticket: OpenTicket) -> bool {
         self.0.compare_exchange(ticket.0, 0, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
@@ -68,7 +68,7 @@ pub(crate) struct OpenJob {
     pub placement: Placement,
     pub models: Models,
     pub events: Events,
-    pub current: CurrentOpening,
+    pub current: Current,
 }
 
 impl OpenJob {

@@ -180,9 +180,13 @@ impl App {
         &self.commands
     }
 
-    /// Whether nothing is under way: no opening, no saving, and the newest request has its frame.
+    /// Whether nothing is under way: no opening, no export, no saving, and the newest request has its frame.
     pub fn is_settled(&self) -> bool {
-        self.commands.is_empty() && self.state.opening.is_none() && self.state.saving.is_empty() && !self.state.pending
+        self.commands.is_empty()
+            && self.state.opening.is_none()
+            && self.state.exporting.is_none()
+            && self.state.saving.is_empty()
+            && !self.state.pending
     }
 
     /// Drains what happened in the background, applies what was asked for, and asks the render thread for what is to

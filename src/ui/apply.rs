@@ -12,6 +12,7 @@ use super::{
     animation::Animation,
     app::App,
     command::Command,
+    export::ExportKind,
     palette,
     performance::Performance,
     state::{Dialog, FileQuestion, Opening},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     base::error_chain::error_chain,
-    engine::{ModelSource, RenderRequest, SaveImage, SaveTarget},
+    engine::{ModelSource, RenderRequest, SaveImage, SaveTarget, export::ExportModel},
     session::{PoseEdit, pose::SeedPosition, record},
 };
 
@@ -46,6 +47,16 @@ impl App {
             Command::SaveTyped => self.state.dialog = Some(Dialog::SaveTyped),
             Command::SaveImageTo(path) => self.save_to(path),
             Command::Capture => self.capture(),
+            Command::Export(kind) => self.ask(FileQuestion::Export(kind)),
+            Command::ExportTo(kind, path) => self.export_to(kind, path),
+            Command::CancelExport => {
+                if let Some(engine) = &self.engine {
+                    engine.cancel_export();
+                }
+            }
+            Command::ChooseNetwork => self.state.choosing = true,
+            Command::SelectNetwork(name) => self.select_network(name),
+            Command::DismissChoice => self.state.choosing = false,
             Command::Palette => {
                 palette::forget(ctx);
                 self.state.dialog = Some(Dialog::Palette);
@@ -135,6 +146,7 @@ impl App {
         let typed = match question {
             FileQuestion::Open => Dialog::OpenTyped,
             FileQuestion::Save => Dialog::SaveTyped,
+            FileQuestion::Export(kind) => Dialog::ExportTyped(kind),
         };
         // A portal may hang for good; asking a second time must not.
         if self.state.asking.is_some() {
@@ -144,9 +156,14 @@ impl App {
         let folder = match question {
             FileQuestion::Open => self.state.open_dir.clone(),
             FileQuestion::Save => Some(self.state.capture_folder()),
+            FileQuestion::Export(_) => Some(self.state.export_folder()),
+        };
+        let name = match question {
+            FileQuestion::Export(kind) => kind.file_name(&self.state.image_stem()),
+            FileQuestion::Open | FileQuestion::Save => self.state.image_name(),
         };
         let folder = folder.unwrap_or_else(|| PathBuf::from("."));
-        match self.background.ask(question, &folder, &self.state.image_name()) {
+        match self.background.ask(question, &folder, &name) {
             Ok(()) => self.state.asking = Some(question),
             Err(error) => {
                 log::warn!("the file dialog could not be started: {error}");
@@ -176,6 +193,23 @@ impl App {
         self.ticket = Some(engine.open(source));
         self.state.opening = Some(Opening { name, path, done: 0, total: 0 });
         self.state.error = None;
+    }
+
+    /// Shows another network of the same file, unless it is on the screen already.
+    fn select_network(&mut self, name: String) {
+        self.state.choosing = false;
+        let Some(model) = &self.state.model else { return };
+        if let (Some(path), true) = (model.path.clone(), model.network != name) {
+            self.open_model(ModelSource::Network(path, name));
+        }
+    }
+
+    fn export_to(&mut self, kind: ExportKind, path: PathBuf) {
+        let Some((engine, model)) = self.engine.as_ref().zip(self.state.model.as_ref()) else { return };
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let (format, precision) = (kind.format(), kind.precision());
+        engine.export(ExportModel { model: model.id, format, precision, path: path.clone() });
+        self.state.exporting = Some(Opening { name, path: Some(path), done: 0, total: 0 });
     }
 
     fn cancel_open(&mut self) {

@@ -74,6 +74,10 @@ impl Background {
                     .add_filter("All files", &["*"])
                     .pick_file(),
             ),
+            FileQuestion::Export(kind) => {
+                let dialog = dialog.set_title("Export model").add_filter("Model", &[kind.extension()]);
+                Box::pin(dialog.set_file_name(name).save_file())
+            }
             FileQuestion::Save => {
                 Box::pin(dialog.set_title("Save image").add_filter("PNG", &["png"]).set_file_name(name).save_file())
             }

@@ -6,6 +6,7 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc};
 use egui::{Context, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::{
+    export::ExportKind,
     state::AppState,
     toast::ToastId,
     zoom::{CanvasView, Zoom},
@@ -35,6 +36,18 @@ pub enum Command {
     SaveImageTo(PathBuf),
     /// Save the image with the next free number, without asking.
     Capture,
+    /// Ask where to write the model in another format.
+    Export(ExportKind),
+    /// Write the model to this file.
+    ExportTo(ExportKind, PathBuf),
+    /// Give up on the file that is being written.
+    CancelExport,
+    /// Ask which network of the model's file to show.
+    ChooseNetwork,
+    /// Show the network of this name of the model's file.
+    SelectNetwork(String),
+    /// Go on with the network that is shown.
+    DismissChoice,
     /// Close the program.
     Quit,
 
@@ -194,7 +207,18 @@ impl Group {
                 Some(C::Theme(ThemePreference::Light)),
                 Some(C::Theme(ThemePreference::System)),
             ],
-            Self::Model => vec![Some(C::ModelDetails), None, Some(C::PreviousLayer), Some(C::NextLayer)],
+            Self::Model => vec![
+                Some(C::ModelDetails),
+                Some(C::ChooseNetwork),
+                None,
+                Some(C::Export(ExportKind::Exact)),
+                Some(C::Export(ExportKind::Half)),
+                Some(C::Export(ExportKind::StateDict)),
+                Some(C::Export(ExportKind::Onnx)),
+                None,
+                Some(C::PreviousLayer),
+                Some(C::NextLayer),
+            ],
             Self::Help => vec![Some(C::Shortcuts), Some(C::Palette), None, Some(C::About)],
         }
     }
@@ -225,6 +249,12 @@ impl Command {
             Self::SaveTyped => "Save image by path\u{2026}",
             Self::SaveImageTo(path) => return format!("Save image to {}", path.display()),
             Self::Capture => "Capture image",
+            Self::Export(kind) => kind.label(),
+            Self::ExportTo(_, path) => return format!("Export to {}", path.display()),
+            Self::CancelExport => "Cancel export",
+            Self::ChooseNetwork => "Choose network",
+            Self::SelectNetwork(name) => return format!("Show network {name}"),
+            Self::DismissChoice => "Keep this network",
             Self::Quit => "Quit",
             Self::Edit(edit, _) => return edit.label(),
             Self::Undo => "Undo",
@@ -287,6 +317,8 @@ impl Command {
             Self::AnimateNoise(_) | Self::ToggleAnimateNoise => "Turn the noise field smoothly",
             Self::NoiseSpeed(_) => "Turns of the noise field a second",
             Self::ModelDetails => "What the opened file holds",
+            Self::ChooseNetwork => "Show another generator of the same file",
+            Self::Export(kind) => kind.tooltip(),
             Self::Zoom(Zoom::Fit) => "The largest size that fits",
             Self::Zoom(Zoom::FitWhole) => "The largest whole multiple that fits, so that all pixels are of one size",
             Self::Zoom(Zoom::ACTUAL) => "One pixel of the image is one pixel of the screen",
@@ -338,6 +370,9 @@ impl Command {
             Self::Undo => state.document.can_undo(),
             Self::Redo => state.document.can_redo(),
             Self::CancelOpen => state.opening.is_some(),
+            Self::Export(_) | Self::ExportTo(..) => state.model.is_some() && state.exporting.is_none(),
+            Self::CancelExport => state.exporting.is_some(),
+            Self::ChooseNetwork | Self::SelectNetwork(_) => state.has_choice(),
             Self::ClearRecent => !state.recent.is_empty(),
             Self::CloseDialog => state.dialog.is_some(),
             Self::DismissError => state.error.is_some(),

@@ -37,13 +37,15 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
     let shown = modal.show(ctx, |ui| {
         ui.set_width(width);
         match dialog {
-            Dialog::OpenTyped | Dialog::SaveTyped => typed_path::typed_path_ui(ui, dialog, state, commands),
+            Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_) => {
+                typed_path::typed_path_ui(ui, dialog, state, commands)
+            }
             Dialog::Palette => palette::palette_ui(ui, state, commands),
             Dialog::Shortcuts => shortcuts_ui(ui),
             Dialog::ModelDetails => details_ui(ui, state),
             Dialog::About => about_ui(ui),
         }
-        if !matches!(dialog, Dialog::Palette | Dialog::OpenTyped | Dialog::SaveTyped) {
+        if !matches!(dialog, Dialog::Palette | Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_)) {
             ui.add_space(theme::SECTION_GAP);
             if ui.button("Close").clicked() {
                 commands.send(Command::CloseDialog);

@@ -66,6 +66,24 @@ impl App {
                 let text = format!("{} could not be saved: {message}", path.display());
                 self.state.toasts.push(ToastKind::Error, text);
             }
+            EngineEvent::ExportProgress { done, total } => {
+                if let Some(exporting) = &mut self.state.exporting {
+                    (exporting.done, exporting.total) = (done, total);
+                }
+            }
+            EngineEvent::Exported(path) => {
+                self.state.exporting = None;
+                self.state.toasts.push(ToastKind::Success, format!("Exported {}", path.display()));
+            }
+            EngineEvent::ExportFailed { path, message } => {
+                self.state.exporting = None;
+                let text = format!("{} could not be exported: {message}", path.display());
+                self.state.toasts.push(ToastKind::Error, text);
+            }
+            EngineEvent::ExportCancelled => {
+                self.state.exporting = None;
+                self.state.toasts.push(ToastKind::Info, "Export cancelled");
+            }
             EngineEvent::Statistics { model, statistics } => {
                 if self.state.model.as_ref().is_some_and(|open| open.id == model) {
                     self.state.statistics = Some(statistics);
@@ -100,7 +118,10 @@ impl App {
         }
         // Edits of layers and channels mean nothing in another network; in a snapshot of the same one they do.
         let same = state.model.as_ref().is_none_or(|before| before.layers == summary.layers);
+        // It asks once for each file; who chose a network has been asked.
+        let is_new = state.model.as_ref().is_none_or(|before| before.path != summary.path);
         state.model = Some(summary);
+        state.choosing = is_new && state.has_choice();
         if !same {
             state.document.edit(&PoseEdit::ResetAll, None);
             state.document.edit(&PoseEdit::Class(0), None);
@@ -153,6 +174,7 @@ impl App {
                 self.commands.send(match question {
                     FileQuestion::Open => Command::OpenPath(path),
                     FileQuestion::Save => Command::SaveImageTo(with_png(path)),
+                    FileQuestion::Export(kind) => Command::ExportTo(kind, kind.with_extension(path)),
                 });
             }
             Answer::Chosen { question, path: None, after } => {
@@ -161,6 +183,7 @@ impl App {
                     self.state.dialog = Some(match question {
                         FileQuestion::Open => Dialog::OpenTyped,
                         FileQuestion::Save => Dialog::SaveTyped,
+                        FileQuestion::Export(kind) => Dialog::ExportTyped(kind),
                     });
                 }
             }

@@ -4,6 +4,7 @@ use egui::{AtomExt as _, Button, MenuBar, RichText, Role, Ui, WidgetInfo, vec2};
 
 use super::{
     command::{Command, CommandSender, Group, keys_text},
+    export::ExportKind,
     state::AppState,
     theme,
 };
@@ -28,6 +29,9 @@ fn group_ui(ui: &mut Ui, group: Group, state: &AppState, commands: &CommandSende
                 ui.separator();
             }
             Some(Command::ClearRecent) => recent_ui(ui, state, commands),
+            // One submenu stands for them all.
+            Some(Command::Export(ExportKind::Exact)) => export_ui(ui, state, commands),
+            Some(Command::Export(_)) => {}
             Some(command) => entry_ui(ui, command, state, commands),
         }
     }
@@ -54,6 +58,17 @@ fn entry_ui(ui: &mut Ui, command: Command, state: &AppState, commands: &CommandS
         commands.send(opposite_if_on(command, state));
         ui.close();
     }
+}
+
+fn export_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
+    ui.add_enabled_ui(Command::Export(ExportKind::Exact).enabled(state), |ui| {
+        let indent = "".atom_size(vec2(theme::CHECK_WIDTH, 0.0));
+        ui.menu_button((indent, "Export"), |ui| {
+            for kind in ExportKind::ALL {
+                entry_ui(ui, Command::Export(kind), state, commands);
+            }
+        });
+    });
 }
 
 fn recent_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {

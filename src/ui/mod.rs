@@ -8,6 +8,7 @@ pub mod canvas;
 pub mod command;
 mod dialog;
 mod events;
+pub mod export;
 mod fuzzy;
 mod keyboard;
 mod menu;

@@ -31,6 +31,13 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
         let at = if empty { inner.center() } else { inner.center_bottom() - vec2(0.0, 48.0) };
         floating(ui, "opening", at, Align2::CENTER_CENTER, |ui| opening_ui(ui, opening, commands));
     }
+    if let Some(exporting) = &state.exporting {
+        let at = inner.center_bottom() - vec2(0.0, 96.0);
+        floating(ui, "exporting", at, Align2::CENTER_CENTER, |ui| exporting_ui(ui, exporting, commands));
+    }
+    if state.choosing && state.opening.is_none() {
+        floating(ui, "networks", inner.center_top(), Align2::CENTER_TOP, |ui| networks_ui(ui, state, commands));
+    }
     if state.comparing {
         floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, comparing_ui);
     } else if let Some(notice) = state.model.as_ref().and_then(|model| model.notice.as_ref())
@@ -122,13 +129,44 @@ fn opening_ui(ui: &mut Ui, opening: &Opening, commands: &CommandSender) {
     ui.horizontal(|ui| {
         ui.spinner();
         ui.add(Label::new(format!("Opening {}", opening.name)).truncate());
-        if opening.total > 0 {
-            let part = opening.done as f32 / opening.total as f32;
-            let bar = ProgressBar::new(part).desired_width(140.0).text(format!("{:>3.0} %", 100.0 * part));
-            ui.add(bar);
-        }
+        bar_ui(ui, opening);
         if ui.button("Cancel").on_hover_text(Command::CancelOpen.label()).clicked() {
             commands.send(Command::CancelOpen);
+        }
+    });
+}
+
+fn bar_ui(ui: &mut Ui, Opening { done, total, .. }: &Opening) {
+    if *total > 0 {
+        let part = *done as f32 / *total as f32;
+        ui.add(ProgressBar::new(part).desired_width(140.0).text(format!("{:>3.0} %", 100.0 * part)));
+    }
+}
+
+fn exporting_ui(ui: &mut Ui, exporting: &Opening, commands: &CommandSender) {
+    ui.horizontal(|ui| {
+        ui.spinner();
+        ui.add(Label::new(format!("Exporting {}", exporting.name)).truncate());
+        bar_ui(ui, exporting);
+        if ui.button("Cancel").on_hover_text(Command::CancelExport.label()).clicked() {
+            commands.send(Command::CancelExport);
+        }
+    });
+}
+
+/// Asks which network of the file to show, while the preferred one is on the screen already.
+fn networks_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
+    let Some(model) = &state.model else { return };
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Networks in this file:");
+        for network in &model.networks {
+            let text = format!("{} ({})", network.name, network.what);
+            if ui.add(Button::selectable(network.name == model.network, text)).clicked() {
+                commands.send(Command::SelectNetwork(network.name.clone()));
+            }
+        }
+        if ui.button("\u{d7}").on_hover_text(Command::DismissChoice.label()).clicked() {
+            commands.send(Command::DismissChoice);
         }
     });
 }

@@ -10,6 +10,7 @@ use egui::ThemePreference;
 
 use super::{
     animation::Animation,
+    export::ExportKind,
     performance::Performance,
     picture::Picture,
     toast::Toasts,
@@ -84,6 +85,10 @@ pub struct AppState {
     pub dialog: Option<Dialog>,
     /// The question that the system's file dialog is asking.
     pub asking: Option<FileQuestion>,
+    /// The file that the model is being written to.
+    pub exporting: Option<Opening>,
+    /// Whether the window asks which network of the file to show.
+    pub choosing: bool,
     /// The poses of the images that are being saved, in their order.
     pub saving: VecDeque<Pose>,
     /// The last saved image.
@@ -97,6 +102,8 @@ pub enum FileQuestion {
     Open,
     /// Where to save the image.
     Save,
+    /// Where to write the model.
+    Export(ExportKind),
 }
 
 /// Where the network runs, for the status line.
@@ -108,7 +115,7 @@ pub struct DeviceLine {
     pub kind: &'static str,
 }
 
-/// A model on its way.
+/// A model on its way, to the window or to the disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opening {
     /// What is opened, for people.
@@ -159,6 +166,8 @@ pub enum Dialog {
     OpenTyped,
     /// A path to save to, typed.
     SaveTyped,
+    /// A path to write the model to, typed.
+    ExportTyped(ExportKind),
     /// All commands, searched.
     Palette,
     /// All shortcuts.
@@ -201,6 +210,8 @@ impl AppState {
             toasts: Toasts::default(),
             dialog: None,
             asking: None,
+            exporting: None,
+            choosing: false,
             saving: VecDeque::new(),
             saved: None,
         }
@@ -256,12 +267,22 @@ impl AppState {
         self.capture_dir.clone().unwrap_or_else(paths::pictures_dir)
     }
 
+    /// Where models are written: beside the file that they came from.
+    pub fn export_folder(&self) -> PathBuf {
+        self.open_dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default()
+    }
+
     /// What saved images begin with: the model's name, in letters that every file system takes.
     pub fn image_stem(&self) -> String {
         let name = self.model.as_ref().map_or("image", |model| model.name.as_str());
         let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
         let stem: String = name.chars().take(64).map(safe).collect();
         if stem.is_empty() { "image".to_owned() } else { stem }
+    }
+
+    /// Whether the model's file has other generators to show.
+    pub fn has_choice(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| model.path.is_some() && model.networks.len() > 1)
     }
 
     /// The name that is proposed for the image on the screen.

@@ -15,17 +15,17 @@ use super::{
 
 /// Draws the dialog's contents. What was typed belongs to the view and stays until the program ends.
 pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &CommandSender) {
-    let saves = dialog == Dialog::SaveTyped;
+    let saves = dialog != Dialog::OpenTyped;
     let id = Id::unique(("typed path", dialog));
     let first = ui.data(|data| data.get_temp::<String>(id));
-    let mut text = first.unwrap_or_else(|| proposal(saves, state));
+    let mut text = first.unwrap_or_else(|| proposal(dialog, state));
 
-    ui.heading(if saves { "Save image" } else { "Open" });
-    let words = if saves {
-        "Where the PNG goes; it carries the whole pose."
-    } else {
-        "A model (.pkl, .pt, .safetensors), or a PNG saved here."
+    let (heading, words, verb) = match dialog {
+        Dialog::SaveTyped => ("Save image", "Where the PNG goes; it carries the whole pose.", "Save"),
+        Dialog::ExportTyped(kind) => ("Export model", kind.tooltip(), "Export"),
+        _ => ("Open", "A model (.pkl, .pt, .safetensors), or a PNG saved here.", "Open"),
     };
+    ui.heading(heading);
     ui.weak(words);
     ui.add_space(theme::UNIT);
     let enter = ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Enter));
@@ -46,22 +46,30 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
     let hint = if text.trim().is_empty() { None } else { problem };
     ui.label(RichText::new(hint.unwrap_or(" ")).small().color(palette.warning));
     ui.horizontal(|ui| {
-        let act = ui.add_enabled(problem.is_none(), egui::Button::new(if saves { "Save" } else { "Open" })).clicked();
+        let act = ui.add_enabled(problem.is_none(), egui::Button::new(verb)).clicked();
         if ui.button("Cancel").clicked() {
             commands.send(Command::CloseDialog);
         }
         if (act || enter) && problem.is_none() {
             commands.send(Command::CloseDialog);
-            commands.send(if saves { Command::SaveImageTo(with_png(path)) } else { Command::OpenPath(path) });
+            commands.send(match dialog {
+                Dialog::SaveTyped => Command::SaveImageTo(with_png(path)),
+                Dialog::ExportTyped(kind) => Command::ExportTo(kind, kind.with_extension(path)),
+                _ => Command::OpenPath(path),
+            });
         }
     });
     ui.data_mut(|data| data.insert_temp(id, text));
 }
 
 /// What stands in the field at first: the folder that was used last.
-fn proposal(saves: bool, state: &AppState) -> String {
-    if saves {
-        return state.capture_folder().join(state.image_name()).display().to_string();
+fn proposal(dialog: Dialog, state: &AppState) -> String {
+    match dialog {
+        Dialog::SaveTyped => return state.capture_folder().join(state.image_name()).display().to_string(),
+        Dialog::ExportTyped(kind) => {
+            return state.export_folder().join(kind.file_name(&state.image_stem())).display().to_string();
+        }
+        _ => {}
     }
     let folder = state.open_dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
     format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR)

@@ -1,5 +1,6 @@
 //! Drives the window as a person would, through its accessibility tree, and looks at what it draws.
 
+mod files;
 mod panels;
 mod pictures;
 mod scene;
