@@ -546,10 +546,9 @@ fn a_file_is_opened_with_progress_and_a_bad_one_leaves_the_model_alone() {
     assert_eq!((model.name.as_str(), model.path.as_ref()), ("tiny", Some(&path)));
     assert_eq!(model.config.resolution(), 16);
     assert!(!model.details.is_empty());
-    let length = std::fs::metadata(&path).unwrap().len();
     assert!(
         session.events.iter().any(|event| matches!(event, EngineEvent::OpenProgress { done, total, .. }
-            if *done == length && *total == length)),
+            if *total > 0 && done == total)),
         "{:?}",
         session.events
     );

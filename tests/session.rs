@@ -247,3 +247,43 @@ fn damaged_settings_load_as_something_and_are_kept() {
     println!("{good} settings, {bad} moved aside");
     assert!(good > 30 && bad > 300, "{good} {bad}");
 }
+
+/// Settings from strangers, each by its name: they load as something sound or are moved aside, at once.
+#[test]
+fn hostile_settings() {
+    let recent = |items: &str| format!(r#"{{"recent": [{items}]}}"#);
+    let session = |pose: &str| format!(r#"{{"last_session": {{"model": "bundled", "pose": {pose}}}}}"#);
+    let cases: [(&str, String, bool); 12] = [
+        ("empty", String::new(), false),
+        ("10^5 brackets", "[".repeat(100_000), false),
+        ("10^5 brackets in a field", format!(r#"{{"panels": {}"#, "[".repeat(100_000)), false),
+        ("10^5 objects in an unknown field", format!(r#"{{"x": {}"#, r#"{"a":"#.repeat(100_000)), false),
+        ("NaN", r#"{"ui_scale": NaN}"#.into(), false),
+        ("1e999", r#"{"ui_scale": 1e999}"#.into(), false),
+        ("1e999 in the pose", session(r#"{"truncation": {"psi": 1e999}}"#), false),
+        ("fields of a newer version", r#"{"format_version": 99, "panes": {"a": [1]}, "fps_limit": 30}"#.into(), true),
+        ("absolute and climbing paths", recent(r#""/etc/passwd", "../../x", "C:\\x""#), true),
+        ("a list of 10^6 paths", recent(&vec![r#""/a""#; 1_000_000].join(",")), true),
+        (
+            "an object of 10^5 panels",
+            {
+                let panels: Vec<String> = (0..100_000).map(|i| format!(r#""{i}": true"#)).collect();
+                format!(r#"{{"panels": {{{}}}}}"#, panels.join(","))
+            },
+            true,
+        ),
+        ("more than 16 MiB", format!(r#"{{"x": "{}"}}"#, "a".repeat(17 << 20)), false),
+    ];
+    for (name, text, loads) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SettingsStore::open(folder.path());
+        std::fs::write(store.path(), &text).unwrap();
+        let start = Instant::now();
+        let loaded = store.load();
+        assert!(start.elapsed() < Duration::from_secs(1), "{name}: {:?}", start.elapsed());
+        assert_eq!(loaded.notice.is_none(), loads, "{name}: {:?}", loaded.notice);
+        assert_eq!(loaded.settings, loaded.settings.sanitized(), "{name}");
+        assert!(loaded.settings.recent.len() <= 10 && loaded.settings.panels.len() <= 64, "{name}");
+        assert_eq!(files(folder.path()), [if loads { "settings.json" } else { "settings.json.bad" }], "{name}");
+    }
+}

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use files::Pickle;
 use stylescope::{
-    checkpoint::{Lineage, Role, open_bytes, read_safetensors},
+    checkpoint::{Lineage, Role, open, open_bytes, read_safetensors, save_safetensors},
     model::{
         config::{Architecture, GeneratorConfig, LabelNormalization, StyleGan1Config, StyleGan2Config},
         discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
@@ -265,6 +265,12 @@ fn stylegan2_pickles() {
         for (name, array) in &expected.0 {
             assert_eq!(&weights.0[name], array, "{name}");
         }
+        // Saved as ours and opened again it is the same, the label's normalisation included.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.safetensors");
+        save_safetensors(&path, &config, &weights, &[]).unwrap();
+        let own = open(&path, &()).unwrap();
+        assert_eq!(own.load_generator(0).unwrap(), (config.clone(), weights.clone()));
         let (_, halved) = file.load_generator(0).unwrap();
         assert_eq!(halved.0["mapping.fc0.bias"].data[0], expected.0["mapping.fc0.bias"].data[0] / 2.0);
         let GeneratorConfig::StyleGan2(config) = config else { panic!("{config:?}") };

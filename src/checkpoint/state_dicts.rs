@@ -115,7 +115,9 @@ fn state_dict(pickle: &Pickle<'_>, id: Id, storages: &dyn Storages, budget: &mut
 /// The networks among groups of arrays, each with its name in the file.
 pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: Section<'_>) -> Result<Parsed, Fault> {
     let mut parsed = Parsed::new(Lineage::Community);
+    let mut other = None;
     for (key, tensors) in groups {
+        other = other.or_else(|| other_network(&tensors));
         // One group may hold several networks under prefixes of their own.
         for prefix in PREFIXES {
             let inner = without_prefix(&tensors, prefix);
@@ -158,7 +160,23 @@ pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: Sec
             parsed.networks.push(entry);
         }
     }
-    Ok(parsed)
+    match other {
+        Some(other) if parsed.networks.is_empty() => Err(Fault::unsupported(other)),
+        _ => Ok(parsed),
+    }
+}
+
+/// Networks of other kinds that people take for StyleGAN's, by names that only they have.
+fn other_network(tensors: &NamedTensors) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 5] = [
+        ("synthesis.input.freqs", "a StyleGAN3 network"),
+        ("model.diffusion_model.", "a diffusion model"),
+        ("time_embed.0.weight", "a diffusion model"),
+        ("lm_head.weight", "a language model"),
+        ("backbone.synthesis.", "an EG3D network"),
+    ];
+    let known = |name: &str| KNOWN.iter().find(|(part, _)| name.contains(part)).map(|(_, what)| *what);
+    tensors.keys().find_map(|name| known(name))
 }
 
 /// The arrays whose names begin with `prefix`, without it. An average `w` is shared by all.
