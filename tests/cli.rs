@@ -306,6 +306,33 @@ fn a_converted_model_gives_the_same_picture_to_the_bit() {
     }
 }
 
+/// A snapshot holds the generator as it was trained and its moving average.
+#[test]
+fn a_network_of_several_is_chosen_by_its_name() {
+    let folder = folder();
+    let snapshot = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pkl/sg3repo_t215.p4.nosrc.pkl");
+    fs::copy(snapshot, inside(&folder, "snapshot.pkl")).unwrap();
+    let image = |model: &str| {
+        succeed(&folder, &format!("generate --model {model} --seeds 3 --raw raw.safetensors"));
+        raw(&inside(&folder, "raw.safetensors")).remove("image").unwrap()
+    };
+    let (preferred, average, trained) =
+        (image("snapshot.pkl"), image("snapshot.pkl --network G_ema"), image("snapshot.pkl --network G"));
+    assert_eq!(preferred, average);
+    assert_ne!(trained, average);
+    // Official names out and in again, of either: the same to the bit.
+    for (network, expected) in [("G", &trained), ("G_ema", &average)] {
+        succeed(&folder, &format!("convert snapshot.pkl own.safetensors --network {network}"));
+        assert_eq!(&image("own.safetensors"), expected, "{network}");
+    }
+    let error = fail(&folder, "generate --model snapshot.pkl --network D --seeds 3 --out a");
+    assert!(error.contains("has no generator D; it has G, G_ema"), "{error}");
+    let info = succeed(&folder, "info snapshot.pkl").stdout;
+    for word in ["Networks: 3", "G: generator", "D: discriminator", "G_ema: generator (moving average)"] {
+        assert!(info.contains(word), "{word}: {info}");
+    }
+}
+
 #[test]
 fn a_model_becomes_onnx_or_a_word_about_why_not() {
     let folder = folder();
