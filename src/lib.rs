@@ -12,6 +12,7 @@
 pub mod base;
 pub mod checkpoint;
 pub mod cli;
+pub mod data;
 pub mod engine;
 pub mod gpu;
 pub mod latent;

@@ -9,15 +9,16 @@ use std::{
 /// Each layer (a folder of `src`) with the layers that it may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
+    ("data", &["base"]),
     ("gpu", &["base"]),
     ("ops", &["base", "gpu"]),
     ("model", &["base", "gpu", "ops"]),
     ("checkpoint", &["base", "model"]),
     ("latent", &["base", "model"]),
-    ("training", &["base", "gpu", "ops", "model", "checkpoint", "latent"]),
+    ("training", &["base", "data", "gpu", "ops", "model", "checkpoint", "latent"]),
     ("session", &["base", "model", "latent"]),
     ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "session"]),
-    ("cli", &["base", "gpu", "model", "checkpoint", "latent", "session", "engine", "ui"]),
+    ("cli", &["base", "data", "gpu", "model", "checkpoint", "latent", "session", "engine", "ui"]),
     ("ui", &["base", "gpu", "model", "checkpoint", "latent", "session", "engine"]),
 ];
 
@@ -32,6 +33,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["egui", "eframe", "egui_wgpu", "egui_winit", "epaint", "rfd"], &["ui"]),
     (&["burn", "burn_wgpu", "burn_flex", "cubecl"], &["gpu", "ops", "model", "training", "engine", "cli"]),
     (&["wgpu"], &["gpu", "engine", "ui"]),
+    (&["tiny_skia", "rawzip"], &["data"]),
     (&["clap"], &["cli", "gpu"]),
 ];
 
