@@ -19,7 +19,7 @@ cd "$here"
 needs_display=yes
 for argument in "$@"; do
   case $argument in
-    generate | convert | info | help | -h | --help | -V | --version) needs_display=no ;;
+    generate | convert | info | dataset | train | help | -h | --help | -V | --version) needs_display=no ;;
   esac
 done
 # The window talks X11 (XWayland included); macOS needs no such variable.

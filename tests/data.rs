@@ -2,12 +2,20 @@
 
 mod images;
 
-use std::{collections::BTreeSet, fs, io::Cursor, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Cursor, Write},
+    ops::ControlFlow,
+    path::Path,
+    process::Command,
+};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
-use images::{bmp, jpeg, png, zip};
+use images::{bmp, cmyk_jpeg, jpeg, named_zeros, png, png_of, zip};
 use stylescope::data::{
-    Channels, DataError, Dataset, DatasetOptions, Fit, Loader, LoaderOptions,
+    Channels, DataError, Dataset, DatasetOptions, Fit, ImageProblem, Loader, LoaderOptions,
+    check::{LabelReport, Report, check},
     loader::{batch_at, index_at},
     portraits::{Factors, Forbidden, draw},
     random::mix_all,
@@ -357,4 +365,245 @@ fn what_is_no_dataset_is_refused() {
     pixels.write_to(&mut webp, ImageFormat::WebP).unwrap();
     let webp = folder(&[("a.png", webp.into_inner())]);
     assert_eq!(open(webp.path(), 8, &options()).unwrap().image(0).unwrap().pixels[64], 200);
+}
+
+/// The head of a JPEG with another size in it.
+fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = jpeg(&RgbImage::new(16, 16));
+    let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    bytes[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    bytes
+}
+
+/// Images that mean harm or were damaged: name, bytes, and words of the error (none: it may load).
+fn hostile() -> Vec<(&'static str, Vec<u8>, Option<&'static str>)> {
+    let whole = jpeg(&RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 37 % 256) as u8, (y * 91 % 256) as u8, 3])));
+    let noise = png(DynamicImage::ImageRgb8(RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y * 37 % 256) as u8; 3]))));
+    let huge = png_of(65_535, 65_535, 1 << 16, None);
+    assert!(huge.len() < 1024, "{}", huge.len());
+    vec![
+        ("png_65535.png", huge, Some("it is damaged")),
+        // Within the sides, beyond the memory.
+        ("png_16384.png", png_of(16_384, 16_384, 1 << 17, None), Some("16384x16384 pixels cannot be used")),
+        ("png_without_rows.png", png_of(4096, 4096, 10, None), Some("it is damaged")),
+        ("png_0.png", png_of(0, 0, 0, None), Some("it is damaged")),
+        ("png_truncated.png", noise[..noise.len() / 2].to_vec(), Some("it is damaged")),
+        ("png_signature.png", noise[..8].to_vec(), Some("it is damaged")),
+        ("ztxt_bomb.png", png_of(8, 8, 72, Some((b"zTXt", named_zeros(300 << 20)))), None),
+        ("iccp_bomb.png", png_of(8, 8, 72, Some((b"iCCP", named_zeros(300 << 20)))), None),
+        ("jpeg_truncated.jpg", whole[..whole.len() / 2].to_vec(), None),
+        ("jpeg_head.jpg", whole[..30].to_vec(), Some("it is damaged")),
+        ("jpeg_0.jpg", jpeg_of(0, 0), Some("")),
+        ("jpeg_65535.jpg", jpeg_of(65_535, 65_535), Some("")),
+        ("jpeg_16000.jpg", jpeg_of(16_000, 16_000), Some("16000x16000 pixels cannot be used")),
+        ("webp_head.webp", b"RIFF\xff\xff\xff\xffWEBPVP8L\xff\xff\xff\xff\x2f\xff\xff\xff\xff".to_vec(), Some("")),
+        ("text.png", b"<svg/>".to_vec(), Some("no PNG, JPEG or WebP")),
+        ("empty.png", Vec::new(), Some("the file is empty")),
+    ]
+}
+
+#[test]
+fn hostile_images_are_errors_with_their_names() {
+    let cases = hostile();
+    let files: Vec<_> = cases.iter().map(|(name, bytes, _)| (*name, bytes.clone())).collect();
+    let set = folder(&files);
+    let dataset = open(set.path(), 8, &options()).unwrap();
+    assert_eq!(dataset.len(), Some(cases.len() as u64));
+    let mut wrong = Vec::new();
+    for index in 0..cases.len() as u64 {
+        let name = dataset.name(index);
+        let (_, _, words) = cases.iter().find(|(case, ..)| *case == name).unwrap();
+        let right = match (dataset.image(index), words) {
+            (Ok(picture), None) => picture.pixels.len() == 3 * 64,
+            (Ok(_), Some(_)) => false,
+            (Err(error), words) => {
+                let message = error.to_string();
+                message.starts_with(&format!("{name}: ")) && message.contains(words.unwrap_or("damaged"))
+            }
+        };
+        if !right {
+            wrong.push(format!("{name}: {:?}", dataset.image(index).map(|picture| picture.pixels.len())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn cmyk_becomes_colours() {
+    let set = folder(&[("a.jpg", cmyk_jpeg())]);
+    let picture = open(set.path(), 8, &options()).unwrap().image(0).unwrap();
+    // Half of the light of half of the ink.
+    assert!(picture.pixels.iter().all(|v| v.abs_diff(64) <= 2), "{:?}", &picture.pixels[..8]);
+}
+
+#[test]
+fn hostile_zips_neither_grow_nor_leave_their_place() {
+    let image = solid(8, 8, [1, 2, 3]);
+    let names = ["../x.png", "C:\\x.png", "/etc/x.png", "a/../../x.png"];
+    let options = options();
+    let entry = || zip::write::SimpleFileOptions::default();
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for name in names {
+        writer.start_file(name, entry()).unwrap();
+        writer.write_all(&image).unwrap();
+    }
+    writer.add_symlink("link.png", "/etc/passwd", entry()).unwrap();
+    let odd = writer.finish().unwrap().into_inner();
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("inner")).unwrap();
+    let path = place.path().join("inner/odd.zip");
+    fs::write(&path, &odd).unwrap();
+    let dataset = open(&path, 8, &options).unwrap();
+    assert_eq!(dataset.len(), Some(4), "the link is none");
+    assert!((0..4).all(|index| dataset.image(index).unwrap().pixels[64] == 2));
+    assert_eq!(
+        (fs::read_dir(place.path()).unwrap().count(), fs::read_dir(path.parent().unwrap()).unwrap().count()),
+        (1, 1)
+    );
+
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..100_000 {
+        writer.start_file(format!("{index}.png"), entry()).unwrap();
+    }
+    let many = Dataset::from_zip(writer.finish().unwrap().into_inner(), 8, &options).unwrap();
+    assert_eq!(many.len(), Some(100_000));
+    assert!(matches!(many.image(99_999), Err(DataError::Image { problem: ImageProblem::EmptyFile, .. })));
+
+    let bomb = zip(&[("bomb.png", vec![0; 65 << 20])]);
+    assert!(bomb.len() < 1 << 20);
+    let refused = Dataset::from_zip(bomb.clone(), 8, &options).unwrap().image(0);
+    assert!(matches!(refused, Err(DataError::Image { problem: ImageProblem::TooLarge(64), .. })));
+    // The same, where the archive claims that it unfolds to 100 bytes (in the directory: 24 bytes behind its mark).
+    let mut liar = bomb;
+    let directory = liar.windows(4).rposition(|mark| mark == b"PK\x01\x02").unwrap();
+    liar[directory + 24..directory + 28].copy_from_slice(&100u32.to_le_bytes());
+    assert!(matches!(Dataset::from_zip(liar, 8, &options).unwrap().image(0), Err(DataError::Image { .. })));
+
+    for cut in [10, odd.len() / 2, odd.len() - 5] {
+        let cut = Dataset::from_zip(odd[..cut].to_vec(), 8, &options);
+        assert!(matches!(cut, Err(DataError::Zip { .. } | DataError::Empty { .. })), "{cut:?}");
+    }
+}
+
+fn look(path: &Path, resolution: Option<usize>) -> Result<Report, DataError> {
+    check(path, resolution, &options(), &mut |_, _| ControlFlow::Continue(()))
+}
+
+#[test]
+fn checking_says_what_is_there_and_what_training_would_do() {
+    let labels = r#"{"labels": [["a.png", 0], ["b.png", 0], ["c.png", 2], ["d.png", 2], ["gone.png", 1]]}"#;
+    let alpha = RgbaImage::from_pixel(16, 16, Rgba([1, 2, 3, 4]));
+    let set = folder(&[
+        ("a.png", solid(16, 16, [5; 3])),
+        ("b.png", solid(64, 32, [6; 3])),
+        ("c.png", png(DynamicImage::ImageRgba8(alpha))),
+        ("d.png", solid(16, 16, [5; 3])),
+        ("notes.txt", b"x".to_vec()),
+        ("dataset.json", labels.into()),
+    ]);
+    let report = look(set.path(), Some(32)).unwrap();
+    assert!(report.is_usable());
+    assert_eq!((report.images, report.others, report.duplicates), (4, 1, 1));
+    assert_eq!(report.same, [("d.png".to_owned(), "a.png".to_owned())]);
+    assert_eq!((report.sizes[&(16, 16)], report.sizes[&(64, 32)]), (3, 1));
+    assert_eq!((report.modes["RGB"], report.modes["RGB with transparency"]), (3, 1));
+    assert_eq!(report.labels, LabelReport::Classes { counts: vec![2, 0, 2], missing: vec![] });
+    let training = report.training.unwrap();
+    assert_eq!((training.kept, training.enlarged, training.not_square, training.bytes), (0, 3, 1, 4 * 3 * 32 * 32));
+    let text = report.to_string();
+    for words in [
+        "2 sizes: 16x16 (3), 64x32 (1).",
+        "1 image has the same pixels as another: d.png = a.png.",
+        "3 classes, with images: 0 (2), 1 (0), 2 (2).",
+        "1 class has no image",
+        "3 images are smaller than 32 pixels",
+        "1 image is not square: the square in the middle is used.",
+    ] {
+        assert!(text.contains(words), "{words} in:\n{text}");
+    }
+    assert_eq!(look(set.path(), None).unwrap().training.unwrap().resolution, 16, "what enlarges none");
+
+    let mut told = Vec::new();
+    let cancelled = check(set.path(), None, &options(), &mut |done, total| {
+        told.push((done, total));
+        ControlFlow::Break(())
+    });
+    assert!(matches!(cancelled, Err(DataError::Cancelled)));
+    assert_eq!(told, [(1, 4)]);
+    assert!(matches!(look(set.path(), Some(33)), Err(DataError::Resolution(33))));
+}
+
+/// Runs the binary: exit code, standard output and standard error.
+fn stylescope(arguments: &[&str], folder: &Path) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stylescope"));
+    command.args(arguments).current_dir(folder).env_remove("DISPLAY").env_remove("STYLESCOPE_LOG");
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_program_checks_and_names_what_is_broken() {
+    let cases = hostile();
+    let set: Vec<_> = cases.iter().map(|(name, bytes, _)| (*name, bytes.clone())).collect();
+    let set = folder(&set);
+    let (code, out, err) = stylescope(&["dataset", "check", ".", "--resolution", "64"], set.path());
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert!(err.trim_end().lines().last().unwrap().starts_with("error: . cannot be trained on as it is"), "{err}");
+    assert!(out.starts_with("16 images.\n"), "{out}");
+    for (name, ..) in cases.iter().filter(|(.., words)| words.is_some()) {
+        assert!(out.contains(&format!("  {name}: ")), "{name} in\n{out}");
+    }
+    let good = folder(&[("a.png", solid(16, 16, [5; 3])), ("b.png", solid(16, 16, [6; 3]))]);
+    let (code, out, err) = stylescope(&["dataset", "check", "."], good.path());
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("Training at 16x16") && out.contains("2 images are used as they are"), "{out}");
+    assert_eq!(stylescope(&["dataset", "check", "missing"], good.path()).0, Some(1));
+    assert_eq!(stylescope(&["dataset", "check"], good.path()).0, Some(2));
+}
+
+#[test]
+fn the_program_draws_portraits_with_their_factors() {
+    let place = tempfile::tempdir().unwrap();
+    let words = "dataset portraits --count 5 --size 16 --out set --seed 3 --grid 3x2 sheet.png";
+    let run = |words: &str| stylescope(&words.split(' ').collect::<Vec<_>>(), place.path());
+    let (code, out, err) = run(words);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    assert!(err.starts_with("5 portraits in ") && err.contains("set, sheet.png"), "{err}");
+    let expected = Dataset::portraits(3, 16).unwrap();
+    let table = fs::read_to_string(place.path().join("set/factors.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!((rows.len(), rows[0][0]), (6, "file"));
+    let sheet = image::open(place.path().join("sheet.png")).unwrap().into_rgba8();
+    assert_eq!(sheet.dimensions(), (48, 32));
+    for index in 0..5u32 {
+        let picture = image::open(place.path().join(format!("set/{index:08}.png"))).unwrap().into_rgb8();
+        assert_eq!(picture.as_raw(), &expected.image(u64::from(index)).unwrap().interleaved());
+        let cell = sheet.get_pixel(index % 3 * 16 + 5, index / 3 * 16 + 7);
+        assert_eq!(cell.0[..3], picture.get_pixel(5, 7).0);
+        let row = &rows[index as usize + 1];
+        let factors = serde_json::to_value(expected.factors(u64::from(index)).unwrap()).unwrap();
+        assert_eq!((row.len(), row[0]), (33, &*format!("{index:08}.png")));
+        for (name, value) in rows[0].iter().zip(row).skip(1) {
+            match factors[name].as_f64() {
+                Some(number) => assert!((value.parse::<f64>().unwrap() - number).abs() < 1e-6, "{name} {value}"),
+                None => assert_eq!(factors[name], *value, "{name}"),
+            }
+        }
+    }
+    // The folder can be trained on, and is not written to again.
+    assert_eq!(open(&place.path().join("set"), 16, &options()).unwrap().len(), Some(5));
+    let (code, _, err) = run("dataset portraits --count 5 --out set");
+    assert!(code == Some(1) && err.contains("set is not empty"), "{err}");
+    assert_eq!(run("dataset portraits --grid 2x2 only.png --size 8").0, Some(0));
+    for (words, code) in [
+        ("dataset portraits --count 5", 2),
+        ("dataset portraits --count 0 --out a", 2),
+        ("dataset portraits --grid 2 a.png", 2),
+        ("dataset portraits --count 5 --size 48 --out a", 1),
+    ] {
+        assert_eq!(run(words).0, Some(code), "{words}");
+    }
+    assert!(!place.path().join("a").exists());
 }

@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use crate::{base::error_chain::error_chain, gpu::device::DeviceChoice, ui};
 
 pub mod convert;
+pub mod dataset;
 pub mod generate;
 pub mod info;
 pub mod latents;
@@ -56,6 +57,8 @@ enum Command {
     Convert(convert::ConvertArgs),
     /// Say what is in a model file
     Info(info::InfoArgs),
+    /// Look through images to train on, or draw some
+    Dataset(dataset::DatasetArgs),
 }
 
 /// An error in what the user typed, found after parsing.
@@ -79,6 +82,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Generate(arguments)) => generate::run(&arguments),
         Some(Command::Convert(arguments)) => convert::run(&arguments),
         Some(Command::Info(arguments)) => info::run(&arguments),
+        Some(Command::Dataset(arguments)) => dataset::run(&arguments),
         None => ui::run(arguments.file, arguments.device),
     };
     match result {

@@ -117,7 +117,7 @@ impl Output {
 }
 
 /// Writes RGBA pixels, as RGB where all are opaque.
-fn write_png(path: &Path, rgba: &[u8], size: [u32; 2], record: Option<&PoseRecord>) -> anyhow::Result<()> {
+pub(super) fn write_png(path: &Path, rgba: &[u8], size: [u32; 2], record: Option<&PoseRecord>) -> anyhow::Result<()> {
     if let Some(record) = record {
         return Ok(png::write_png(path, rgba, size, record)?);
     }

@@ -268,7 +268,7 @@ impl Files {
     }
 }
 
-fn check_resolution(resolution: usize, smallest: usize) -> Result<(), DataError> {
+pub(super) fn check_resolution(resolution: usize, smallest: usize) -> Result<(), DataError> {
     if resolution.is_power_of_two() && (smallest..=1024).contains(&resolution) {
         return Ok(());
     }

@@ -13,10 +13,12 @@ use super::{error::ImageProblem, picture::Picture};
 
 /// Longest side of an image in pixels.
 pub(super) const MAX_SIDE: u32 = 16_384;
-/// Pixels of an image.
-pub(super) const MAX_PIXELS: u64 = 48 << 20;
-/// What a decoder may allocate beside the picture.
-const MAX_ALLOC: u64 = 200 << 20;
+/// Memory that one file may take from its bytes to the prepared picture.
+const MAX_COST: u64 = 256 << 20;
+/// What texts and colour profiles of a PNG may unfold to.
+const MAX_METADATA: u64 = 16 << 20;
+/// Largest side of a prepared picture.
+const MAX_PREPARED: u64 = 1024;
 /// Scans of a JPEG; ordinary progressive ones have about ten.
 const MAX_SCANS: usize = 100;
 
@@ -71,14 +73,17 @@ pub struct Header {
 /// # Errors
 /// What is wrong with the file.
 pub fn prepare(bytes: &[u8], resolution: usize, channels: Channels, fit: Fit) -> Result<Picture, ImageProblem> {
-    let (image, _) = decode(bytes)?;
+    let (mut image, _) = decode(bytes)?;
     let side = resolution as u32;
     let square = match fit {
         Fit::Crop => {
             let (w, h) = image.dimensions();
             let short = w.min(h);
-            let cut = if w == h { image } else { image.crop_imm((w - short) / 2, (h - short) / 2, short, short) };
-            scale(cut, side, side, channels)
+            if w != h {
+                // The whole picture is not kept beside its middle.
+                image = image.crop_imm((w - short) / 2, (h - short) / 2, short, short);
+            }
+            scale(image, side, side, channels)
         }
         Fit::Whole => bordered(image, side, channels),
     };
@@ -103,6 +108,9 @@ pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Header), ImageProblem> {
     reader.limits(limits());
     let decoder = reader.into_decoder().map_err(problem)?;
     let header = header_of(&decoder)?;
+    if cost(bytes, format, &header) > MAX_COST {
+        return Err(ImageProblem::Size { width: header.width, height: header.height });
+    }
     let mut image = DynamicImage::from_decoder(decoder).map_err(problem)?;
     // Deep colours twice as large as needed would only be carried along.
     image = match image {
@@ -129,18 +137,54 @@ fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(MAX_METADATA);
     limits
 }
 
 fn header_of(decoder: &impl image::ImageDecoder) -> Result<Header, ImageProblem> {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS || decoder.total_bytes() > MAX_ALLOC
-    {
+    if pixels == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(ImageProblem::Size { width, height });
     }
     Ok(Header { width, height, color: decoder.color_type() })
+}
+
+/// Bytes that decoding and preparing take at the most, as far as the head of a file lets it be known.
+fn cost(bytes: &[u8], format: ImageFormat, header: &Header) -> u64 {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let color = header.color;
+    let (own, channels) = (u64::from(color.bytes_per_pixel()), u64::from(color.channel_count()));
+    let file = bytes.len() as u64;
+    let metadata = if format == ImageFormat::Png { MAX_METADATA } else { 0 };
+    let decoding = match format {
+        // The decoder keeps a copy of the file.
+        ImageFormat::Jpeg => file + pixels * (own + jpeg_coefficients(bytes)),
+        // Planes or indices, the frame and the picture.
+        ImageFormat::WebP => 12 * pixels,
+        _ => own * pixels,
+    };
+    let shallow = if own > channels { (own + channels) * pixels } else { 0 };
+    // A copy is made to cut the square, or to lay transparency on white (4 beside 3 or 4).
+    let copies = if color.has_alpha() { 8 } else { 2 * channels };
+    // The resizer holds one direction done in 4 floats a pixel.
+    let resizing = 16 * MAX_PREPARED * u64::from(header.width.min(header.height)) + channels.max(3) * pixels;
+    file + metadata + decoding.max(shallow).max(copies * pixels).max(resizing)
+}
+
+/// Bytes a pixel for the coefficients that a JPEG in several scans needs all at once; 0 for one in a single scan.
+fn jpeg_coefficients(bytes: &[u8]) -> u64 {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        // The head of a frame, but for the tables that share its range of markers.
+        if (0xc0..=0xcf).contains(&marker) && ![0xc4, 0xc8, 0xcc].contains(&marker) {
+            let components = bytes.get(at + 9).map_or(4, |&n| u64::from(n.min(4)));
+            return if marker == 0xc2 || scans(bytes) > 1 { 2 * components } else { 0 };
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    // Nothing that the decoder will like, or fill bytes between the segments.
+    8
 }
 
 fn problem(error: image::ImageError) -> ImageProblem {

@@ -79,6 +79,9 @@ pub enum DataError {
     /// The thread that prepares images broke down: a defect of this program.
     #[error("preparing images failed unexpectedly ({0}); please report this")]
     Panic(String),
+    /// The user did not want to wait.
+    #[error("checking was cancelled")]
+    Cancelled,
     /// The thread that prepares images has ended.
     #[error("no more images are prepared, because an earlier one failed")]
     Ended,
@@ -100,7 +103,9 @@ pub enum ImageProblem {
     #[error("it is no PNG, JPEG or WebP image")]
     Format,
     /// No pixels, or too many of them.
-    #[error("{width}x{height} pixels cannot be used; at most 16384 a side and 48 million in all, at least 1")]
+    #[error(
+        "{width}x{height} pixels cannot be used: it needs 1 to 16384 a side, and to be read in 256 MiB; save it smaller"
+    )]
     Size {
         /// Width in pixels.
         width: u32,

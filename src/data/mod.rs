@@ -12,12 +12,14 @@
 //!
 //! - [`Dataset`]: images by number as bytes `[channels, resolution, resolution]`, labels, a fingerprint for resuming
 //! - [`Loader`]: batches ahead of time; batch and order are a function of (seed, images shown)
+//! - [`check`]: what is in a folder or zip, and what training would make of it
 //! - [`portraits`]: the built-in set, drawn from known factors
 //!
 //! Whatever lies in a folder or zip is an image, or an error that names it: sizes are bounded before anything is
 //! allocated, and names within an archive never become paths.
 
 mod cache;
+pub mod check;
 pub mod dataset;
 pub mod decode;
 pub mod error;

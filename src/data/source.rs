@@ -19,9 +19,9 @@ const MAX_ENTRIES: usize = 20_000_000;
 /// Folders within folders.
 const MAX_DEPTH: usize = 32;
 /// Bytes of one image's file.
-const MAX_FILE: u64 = 128 << 20;
+const MAX_FILE: u64 = 64 << 20;
 /// Bytes of `dataset.json`.
-const MAX_LABELS: u64 = 256 << 20;
+const MAX_LABELS: u64 = 64 << 20;
 /// The file with the labels.
 pub(super) const LABELS_FILE: &str = "dataset.json";
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
