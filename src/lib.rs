@@ -15,6 +15,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod gpu;
+pub mod grad;
 pub mod latent;
 pub mod model;
 pub mod ops;

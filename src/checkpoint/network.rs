@@ -9,7 +9,7 @@ use super::{
     tensor::{NamedTensors, TensorView},
 };
 use crate::model::{
-    config::GeneratorConfig,
+    config::{Architecture, GeneratorConfig},
     discriminator_config::DiscriminatorConfig,
     state_dict::{HostTensor, StateDict},
 };
@@ -95,16 +95,20 @@ impl NetworkEntry {
     pub(super) fn adopt(&mut self, config: GeneratorConfig) -> Result<(), Fault> {
         let fits = self.generator().is_some_and(|inferred| {
             let shapes = |config: &GeneratorConfig| {
-                let mapping = (config.mapping().num_layers, config.mapping().hidden_dim);
-                let latent = (config.z_dim(), config.w_dim(), config.label_dim());
+                // Without styles there is no mapping, and the weights do not tell where `z` ends and the label begins.
+                let mapping = config.has_styles().then(|| (config.mapping().num_layers, config.mapping().hidden_dim));
+                let latent = config.has_styles().then(|| (config.z_dim(), config.label_dim()));
+                let latent = (latent, config.w_dim());
                 let image = (config.resolution(), config.img_channels());
                 (std::mem::discriminant(config), mapping, latent, image, config.channels().clone())
             };
-            let noise = |config: &GeneratorConfig| match config {
-                GeneratorConfig::StyleGan2(config) => Some((config.use_noise, config.architecture)),
-                GeneratorConfig::StyleGan1(_) => None,
+            // MSG has the weights of skip.
+            let layout = |architecture| if architecture == Architecture::Msg { Architecture::Skip } else { architecture };
+            let layers = |config: &GeneratorConfig| match config {
+                GeneratorConfig::StyleGan2(c) => (c.use_noise, true, Some(layout(c.architecture)), None),
+                GeneratorConfig::StyleGan1(c) => (c.features.use_noise, c.features.styles, None, Some(c.features.input)),
             };
-            shapes(inferred) == shapes(&config) && noise(inferred) == noise(&config)
+            shapes(inferred) == shapes(&config) && layers(inferred) == layers(&config)
         });
         if !fits {
             let cause = "the configuration in the metadata does not fit the weights".to_owned();

@@ -9,7 +9,7 @@ use super::{
     config::{GeneratorConfig, resolutions},
     error::ModelError,
     layer::LayerInfo,
-    linear::Linear,
+    linear::Affine,
     mapping::Mapping,
     noise::{Noise, NoiseBuffers},
     state_dict::{HostTensor, StateDict},
@@ -49,7 +49,7 @@ pub struct Styles(pub Vec<Tensor<2>>);
 pub(crate) struct Built<Network> {
     pub network: Network,
     /// By layer, on the latent device.
-    pub affines: Vec<Linear>,
+    pub affines: Vec<Affine>,
     pub layers: Vec<LayerInfo>,
     pub noise: NoiseBuffers,
 }
@@ -76,7 +76,7 @@ pub struct Generator {
     config: GeneratorConfig,
     placement: Placement,
     mapping: Mapping,
-    affines: Vec<Linear>,
+    affines: Vec<Affine>,
     network: Network,
     layers: Vec<LayerInfo>,
     noise: NoiseBuffers,

@@ -33,6 +33,34 @@ pub(crate) struct Linear {
     bias_gain: f64,
 }
 
+/// What makes a layer's style of its `w`.
+#[derive(Debug, Clone)]
+pub(crate) enum Affine {
+    /// A learned map.
+    Dense(Linear),
+    /// Nothing: the layer takes `w` itself.
+    Same,
+}
+
+impl Affine {
+    /// # Shapes
+    /// - w: [N, w_dim]
+    /// - output: [N, style_dim]
+    pub fn forward(&self, w: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Dense(linear) => linear.forward(w),
+            Self::Same => w,
+        }
+    }
+
+    pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {
+        match self {
+            Self::Dense(linear) => linear.store(weights),
+            Self::Same => Ok(()),
+        }
+    }
+}
+
 impl Linear {
     pub fn new(config: LinearConfig, source: &mut WeightSource, device: &Device) -> Result<Self, ModelError> {
         let LinearConfig { weight_name, bias_name, inputs, outputs, weight_gain, bias_gain, weight_init, bias_init } =

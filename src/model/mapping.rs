@@ -29,6 +29,8 @@ enum LabelInput {
     Separate(Linear),
     /// Embedded and joined, then normalised as a whole (StyleGAN2, TensorFlow lineage).
     Joint(Linear),
+    /// The label itself joined, then normalised as a whole (progressive GAN).
+    Plain,
     /// `label @ weight` joined, then normalised as a whole (StyleGAN). The weight is [label_dim, z_dim].
     Product(Weight<2>),
 }
@@ -37,6 +39,11 @@ impl Mapping {
     pub fn new(config: &GeneratorConfig, source: &mut WeightSource, device: &Device) -> Result<Self, ModelError> {
         match config {
             GeneratorConfig::StyleGan2(_) => Self::stylegan2(config, source, device),
+            // Without styles there is no mapping: `w` is the normalised latent.
+            GeneratorConfig::StyleGan1(c) if !c.features.styles => {
+                let label = (c.label_dim > 0).then_some(LabelInput::Plain);
+                Ok(Self { label, layers: Vec::new(), activation_gain: 1.0 })
+            }
             GeneratorConfig::StyleGan1(c) => Self::stylegan1(config, c.variant, source, device),
         }
     }
@@ -143,6 +150,7 @@ impl Mapping {
             (Some(LabelInput::Product(weight)), Some(label)) => {
                 normalize_second_moment(Tensor::cat(vec![z, label.matmul(weight.value())], 1))
             }
+            (Some(LabelInput::Plain), Some(label)) => normalize_second_moment(Tensor::cat(vec![z, label], 1)),
             (Some(_), None) => return Err(ModelError::Label("the network is conditional: it needs a label")),
             (None, Some(_)) => return Err(ModelError::Label("the network is unconditional: it takes no label")),
         };
@@ -154,7 +162,7 @@ impl Mapping {
         match &self.label {
             Some(LabelInput::Separate(embed) | LabelInput::Joint(embed)) => embed.store(weights)?,
             Some(LabelInput::Product(weight)) => weight.store(weights)?,
-            None => {}
+            Some(LabelInput::Plain) | None => {}
         }
         self.layers.iter().try_for_each(|layer| layer.store(weights))
     }

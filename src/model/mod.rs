@@ -7,6 +7,7 @@ pub mod generator;
 pub mod layer;
 pub mod noise;
 pub mod state_dict;
+pub mod trainable;
 
 mod block_state;
 mod linear;

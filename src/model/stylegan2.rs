@@ -13,7 +13,7 @@ use super::{
     error::ModelError,
     generator::Built,
     layer::{LayerInfo, LayerKind},
-    linear::{Linear, LinearConfig},
+    linear::{Affine, Linear, LinearConfig},
     noise::NoiseBuffers,
     state_dict::StateDict,
     stylegan2_cpu::{CpuBlock, CpuConv, CpuRgb, CpuSynthesis},
@@ -32,6 +32,8 @@ pub(crate) struct StyleGan2 {
     blocks: Vec<Block>,
     filter: Filter,
     clamp: Option<f64>,
+    /// Whether every block's RGB is an image of its own (MSG) instead of a part of the running one.
+    separate_rgb: bool,
     /// Runs the layers instead of the tensors, where it may.
     kernels: Option<CpuSynthesis>,
 }
@@ -76,7 +78,7 @@ struct Builder<'a> {
     source: &'a mut WeightSource,
     latent: &'a Device,
     synthesis: &'a Device,
-    affines: Vec<Linear>,
+    affines: Vec<Affine>,
     layers: Vec<LayerInfo>,
     noise: NoiseBuffers,
 }
@@ -109,7 +111,8 @@ impl StyleGan2 {
             resolutions(config.resolution).map(|resolution| builder.block(resolution)).collect::<Result<_, _>>()?;
         let Builder { affines, layers, noise, .. } = builder;
         let filter = Filter::separable(&config.resample_filter, synthesis);
-        let mut network = Self { input, blocks, filter, clamp: config.conv_clamp, kernels: None };
+        let separate_rgb = config.architecture == Architecture::Msg;
+        let mut network = Self { input, blocks, filter, clamp: config.conv_clamp, separate_rgb, kernels: None };
         network.set_cpu_runtime(Runtime::shared(), synthesis);
         Ok(Built { network, affines, layers, noise })
     }
@@ -143,7 +146,7 @@ impl StyleGan2 {
         if let Some(kernels) = &self.kernels
             && !styles.iter().any(|style| style.device().is_autodiff())
         {
-            return kernels.block(index, state, styles, noise, || block.kernels(index, kernels));
+            return kernels.block(index, state, self.separate_rgb, styles, noise, || block.kernels(index, kernels));
         }
         let (x, image) = state.into_tensors();
         let past = block.skip.as_ref().map(|skip| {
@@ -161,7 +164,8 @@ impl StyleGan2 {
             Some(past) => past.add(x),
             None => x,
         };
-        let image = image.map(|image| upsample2d(image, &self.filter));
+        // The RGB of an MSG network's resolutions do not add up.
+        let image = image.filter(|_| !self.separate_rgb).map(|image| upsample2d(image, &self.filter));
         let image = match &block.to_rgb {
             Some(to_rgb) => {
                 let rgb = self.to_rgb(to_rgb, x.clone(), styles)?;
@@ -306,7 +310,7 @@ impl Builder<'_> {
             ws = first_ws + 1;
         }
         let conv1 = self.conv("conv1", resolution, outputs, ws)?;
-        let to_rgb = if last || config.architecture == Architecture::Skip {
+        let to_rgb = if last || matches!(config.architecture, Architecture::Skip | Architecture::Msg) {
             Some(self.rgb_layer(resolution, outputs, ws + 1)?)
         } else {
             None
@@ -389,7 +393,7 @@ impl Builder<'_> {
             weight_init: Init::Normal(1.0),
             bias_init: Init::Constant(1.0),
         };
-        self.affines.push(Linear::new(config, self.source, self.latent)?);
+        self.affines.push(Affine::Dense(Linear::new(config, self.source, self.latent)?));
         Ok(())
     }
 }

@@ -84,11 +84,12 @@ impl CpuSynthesis {
         self.filter
     }
 
-    /// Runs block `index`, whose kernels `make` makes the first time. `styles` are on the CPU.
+    /// Runs block `index`, whose RGB is added to the running image unless it is `separate_rgb`, and whose kernels `make` makes the first time. `styles` are on the CPU.
     pub fn block(
         &self,
         index: usize,
         state: BlockState,
+        separate_rgb: bool,
         styles: &[Tensor<2>],
         noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
         make: impl FnOnce() -> Result<CpuBlock, ModelError>,
@@ -110,6 +111,9 @@ impl CpuSynthesis {
         }
         maps = run.conv(&block.conv1, maps)?;
         if let Some(to_rgb) = &block.to_rgb {
+            if separate_rgb {
+                images.iter_mut().for_each(|image| *image = None);
+            }
             images = run.to_rgb(to_rgb, &maps, &images)?;
         }
         Ok(BlockState::from_samples(maps.into_iter().zip(images).map(|(x, image)| Sample { x, image }).collect()))

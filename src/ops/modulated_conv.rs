@@ -95,9 +95,14 @@ pub(crate) fn convolve(x: Tensor<4>, weight: Tensor<4>, up: Option<&Filter>, gro
             ]);
             let y =
                 conv_transpose2d(x, weight, None, ConvTransposeOptions::new([2, 2], [0, 0], [0, 0], [1, 1], groups)); // 2H - 2 + k
-            upfirdn2d(y, filter, UpFirDn { pad: smoothing_pad(kernel, filter.size()), gain: 4.0, ..Default::default() })
+            upfirdn2d(y, filter, smoothing(filter, kernel))
         }
     }
+}
+
+/// The filter after a transposed convolution of stride 2.
+pub(crate) fn smoothing(filter: &Filter, kernel: usize) -> UpFirDn {
+    UpFirDn { pad: smoothing_pad(kernel, filter.size()), gain: 4.0, ..Default::default() }
 }
 
 /// Padding that brings the `2H - 2 + kernel` pixels of the transposed convolution to `2H` after the filter, with the

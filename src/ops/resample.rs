@@ -13,8 +13,13 @@ use super::{
 /// - x: [N, C, H, W]
 /// - output: [N, C, 2H, 2W]
 pub fn upsample2d(x: Tensor<4>, filter: &Filter) -> Tensor<4> {
+    upfirdn2d(x, filter, upsampling(filter))
+}
+
+/// What [`upsample2d`] does.
+pub(crate) fn upsampling(filter: &Filter) -> UpFirDn {
     let pad = pads(filter, |taps| [(taps + 1).div_euclid(2), (taps - 2).div_euclid(2)]);
-    upfirdn2d(x, filter, UpFirDn { up: 2, pad, gain: 4.0, ..Default::default() })
+    UpFirDn { up: 2, pad, gain: 4.0, ..Default::default() }
 }
 
 /// Halves the size of `x`: the filter, then every second pixel.
@@ -23,8 +28,13 @@ pub fn upsample2d(x: Tensor<4>, filter: &Filter) -> Tensor<4> {
 /// - x: [N, C, H, W], H and W even
 /// - output: [N, C, H / 2, W / 2]
 pub fn downsample2d(x: Tensor<4>, filter: &Filter) -> Tensor<4> {
+    upfirdn2d(x, filter, downsampling(filter))
+}
+
+/// What [`downsample2d`] does.
+pub(crate) fn downsampling(filter: &Filter) -> UpFirDn {
     let pad = pads(filter, |taps| [(taps - 1).div_euclid(2), (taps - 2).div_euclid(2)]);
-    upfirdn2d(x, filter, UpFirDn { down: 2, pad, ..Default::default() })
+    UpFirDn { down: 2, pad, ..Default::default() }
 }
 
 /// Filters `x` without a change of size.
@@ -32,8 +42,13 @@ pub fn downsample2d(x: Tensor<4>, filter: &Filter) -> Tensor<4> {
 /// # Shapes
 /// - x, output: [N, C, H, W]
 pub fn filter2d(x: Tensor<4>, filter: &Filter) -> Tensor<4> {
+    upfirdn2d(x, filter, filtering(filter))
+}
+
+/// What [`filter2d`] does.
+pub(crate) fn filtering(filter: &Filter) -> UpFirDn {
     let pad = pads(filter, |taps| [taps.div_euclid(2), (taps - 1).div_euclid(2)]);
-    upfirdn2d(x, filter, UpFirDn { pad, ..Default::default() })
+    UpFirDn { pad, ..Default::default() }
 }
 
 /// Every pixel becomes a square of `factor x factor` equal ones.
@@ -78,12 +93,17 @@ pub fn conv2d_resample(x: Tensor<4>, weight: Tensor<4>, filter: &Filter, resize:
         (Resize::Down, 1) => convolve(downsample2d(x, filter), weight, None, 1),
         (Resize::Up, _) => convolve(x, weight, Some(filter), 1),
         (Resize::Down, _) => {
-            let half = (kernel / 2) as isize;
-            let pad = pads(filter, |taps| [half + (taps - 1).div_euclid(2), half + (taps - 2).div_euclid(2)]);
-            let x = upfirdn2d(x, filter, UpFirDn { pad, ..Default::default() });
+            let x = upfirdn2d(x, filter, before_stride(filter, kernel));
             conv2d(x, weight, None, ConvOptions::new([2, 2], [0, 0], [1, 1], 1))
         }
     }
+}
+
+/// The filter before a convolution of stride 2 without padding.
+pub(crate) fn before_stride(filter: &Filter, kernel: usize) -> UpFirDn {
+    let half = (kernel / 2) as isize;
+    let pad = pads(filter, |taps| [half + (taps - 1).div_euclid(2), half + (taps - 2).div_euclid(2)]);
+    UpFirDn { pad, ..Default::default() }
 }
 
 /// Left, right, top and bottom padding from the padding before and after that a number of taps needs.

@@ -66,7 +66,7 @@ pub(super) fn generator(
         stylegan2_community::read(plan)
     } else if plan.has("generator.progression.0.conv1.input") {
         stylegan1_community::read(plan, hints, file)
-    } else if plan.has("synthesis.layer0.const") {
+    } else if plan.has("synthesis.layer0.const") || plan.has("synthesis.layer0.dense.weight") {
         stylegan1_official::read(plan)
     } else {
         return Ok(None);

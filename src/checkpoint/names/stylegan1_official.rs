@@ -3,7 +3,7 @@
 use super::{Hints, Recognised, count, mapping_config, resolution};
 use crate::{
     checkpoint::{checkpoint::Lineage, error::Fault, network::Plan},
-    model::config::{ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Variant, resolutions},
+    model::config::{ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Features, StyleGan1Variant, SynthesisInput, resolutions},
 };
 
 /// Smallest output resolution with the fused upsampling, where a file does not say.
@@ -11,9 +11,16 @@ pub(super) const FUSED_FROM: usize = 128;
 
 pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
     let resolution = resolution(&plan, count(&plan, |block| format!("synthesis.output{block}.weight")))?;
+    let features = features(&plan);
     let num_layers = count(&plan, |i| format!("mapping.dense{i}.weight"));
-    let [hidden_dim, inputs] = plan.dims("mapping.dense0.weight")?;
-    let [w_dim, _] = plan.dims(&format!("mapping.dense{}.weight", num_layers.max(1) - 1))?;
+    // Without styles there is no mapping, and the latent goes straight into the first layer.
+    let ([hidden_dim, inputs], w_dim) = if features.styles {
+        let [w_dim, _] = plan.dims(&format!("mapping.dense{}.weight", num_layers.max(1) - 1))?;
+        (plan.dims("mapping.dense0.weight")?, w_dim)
+    } else {
+        let [_, inputs] = plan.dims("synthesis.layer0.dense.weight")?;
+        ([inputs, inputs], inputs)
+    };
     let (label_dim, embedding) = match plan.has("mapping.label_weight") {
         true => plan.dims::<2>("mapping.label_weight")?.into(),
         false => (0, 0),
@@ -38,7 +45,7 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
         channels,
         fused_from: FUSED_FROM,
         lod: 0.0,
-        features: Default::default(),
+        features: features.clone(),
     };
     let mut same = |name: String, shape: &[usize]| plan.take(name.clone(), &name, shape);
     for i in 0..num_layers {
@@ -50,7 +57,11 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
     if label_dim > 0 {
         same("mapping.label_weight".into(), &[label_dim, embedding])?;
     }
-    same("synthesis.layer0.const".into(), &[1, config.channels.at(4), 4, 4])?;
+    let channels = config.channels.at(4);
+    match features.input {
+        SynthesisInput::Constant => same("synthesis.layer0.const".into(), &[1, channels, 4, 4])?,
+        SynthesisInput::Latent => same("synthesis.layer0.dense.weight".into(), &[channels * 16, w_dim])?,
+    }
     for (block, r) in resolutions(resolution).enumerate() {
         let outputs = config.channels.at(r);
         for half in 0..2 {
@@ -60,18 +71,36 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
                 same(format!("{layer}.weight"), &[outputs, inputs, 3, 3])?;
             }
             same(format!("{layer}.bias"), &[outputs])?;
-            same(format!("{layer}.apply_noise.weight"), &[outputs])?;
-            same(format!("{layer}.style.weight"), &[2 * outputs, w_dim])?;
-            same(format!("{layer}.style.bias"), &[2 * outputs])?;
+            if features.use_noise {
+                same(format!("{layer}.apply_noise.weight"), &[outputs])?;
+            }
+            if features.styles {
+                same(format!("{layer}.style.weight"), &[2 * outputs, w_dim])?;
+                same(format!("{layer}.style.bias"), &[2 * outputs])?;
+            }
         }
         same(format!("synthesis.output{block}.weight"), &[img_channels, outputs, 1, 1])?;
         same(format!("synthesis.output{block}.bias"), &[img_channels])?;
     }
-    for (layer, r) in resolutions(resolution).flat_map(|r| [r, r]).enumerate() {
+    let noise_layers = resolutions(resolution).flat_map(|r| [r, r]).enumerate().filter(|_| features.use_noise);
+    for (layer, r) in noise_layers {
         let name = format!("synthesis.layer{layer}.apply_noise.noise");
         plan.take_optional(name.clone(), &name, &[1, 1, r, r])?;
     }
     plan.take_optional("truncation.w_avg", "truncation.w_avg", &[w_dim])?;
     let lineage = Lineage::OfficialTorch;
     Ok(Recognised { lineage, config: GeneratorConfig::StyleGan1(config), plan: plan.finish(), notes: Vec::new() })
+}
+
+/// What of the paper's table of configurations the file has. Filters are not stored: where the metadata do not say, they are the
+/// progressive GAN's without styles and StyleGAN's with them.
+fn features(plan: &Plan<'_>) -> StyleGan1Features {
+    let latent = plan.has("synthesis.layer0.dense.weight");
+    let styles = plan.has("synthesis.layer0.style.weight");
+    StyleGan1Features {
+        input: if latent { SynthesisInput::Latent } else { SynthesisInput::Constant },
+        styles,
+        use_noise: plan.has("synthesis.layer0.apply_noise.weight"),
+        resample_filter: if styles { vec![1.0, 2.0, 1.0] } else { vec![1.0] },
+    }
 }

@@ -11,7 +11,7 @@ mod stylegan1;
 mod stylegan2;
 
 use crate::model::{
-    config::{ConfigError, GeneratorConfig},
+    config::{ConfigError, GeneratorConfig, SynthesisInput},
     state_dict::{StateDict, StateDictError},
 };
 use graph::Graph;
@@ -29,6 +29,9 @@ pub enum OnnxError {
     /// The weights do not fit the configuration.
     #[error("the network is not complete")]
     Weights(#[from] StateDictError),
+    /// The network is one of the papers' earlier configurations.
+    #[error("networks whose first layer takes the latent (StyleGAN table 1, rows A to C) cannot be written as ONNX yet")]
+    LatentInput,
 }
 
 /// The bytes of an ONNX file of this generator's synthesis network.
@@ -49,6 +52,11 @@ pub fn encode(config: &GeneratorConfig, weights: &StateDict, name: &str) -> Resu
 
 fn graph(config: &GeneratorConfig, weights: &StateDict, name: &str) -> Result<proto::GraphProto, OnnxError> {
     config.validate()?;
+    if let GeneratorConfig::StyleGan1(c) = config
+        && c.features.input == SynthesisInput::Latent
+    {
+        return Err(OnnxError::LatentInput);
+    }
     let mut g = Graph::new(name);
     let ws = g.input(
         "ws",

@@ -11,8 +11,6 @@ use crate::model::{
     state_dict::{HostTensor, StateDict, StateDictError},
 };
 
-/// The blur behind every upsampling.
-const BLUR: [f32; 3] = [1.0, 2.0, 1.0];
 const SQRT_2: f32 = std::f32::consts::SQRT_2;
 
 struct Network<'a> {
@@ -106,11 +104,14 @@ impl Network<'_> {
             if let Some(bias) = bias.filter(|_| !self.official) {
                 x = layers::add_bias(g, &x, &bias_name, &bias.data);
             }
-            if half == 0 {
-                x = layers::filter(g, &x, &self.name(at, "blur", "blur"), &BLUR, 1.0, channels, 1);
+            let taps = &self.config.features.resample_filter;
+            if half == 0 && taps.len() > 1 {
+                x = layers::filter(g, &x, &self.name(at, "blur", "blur"), taps, 1.0, channels, 1);
             }
         }
-        x = self.noise(g, &x, at, r, shared_noise)?;
+        if self.config.features.use_noise {
+            x = self.noise(g, &x, at, r, shared_noise)?;
+        }
         if let Some(bias) = bias.filter(|_| self.official) {
             x = layers::add_bias(g, &x, &bias_name, &bias.data);
         }

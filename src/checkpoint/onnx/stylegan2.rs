@@ -70,11 +70,11 @@ pub fn synthesis(
         if let Some(shortcut) = shortcut {
             x = g.add(&shortcut, &x);
         }
-        if let Some(previous) = image.take() {
+        if let Some(previous) = image.take().filter(|_| config.architecture != Architecture::Msg) {
             let name = format!("{block}.image.filter");
             image = Some(layers::filter_up(g, &previous, &name, &config.resample_filter, config.img_channels));
         }
-        if config.architecture == Architecture::Skip || r == config.resolution {
+        if matches!(config.architecture, Architecture::Skip | Architecture::Msg) || r == config.resolution {
             // `to_rgb` shares its `w` with the next block's first convolution, so the index does not move on.
             let y = to_rgb(g, config, weights, ws, &x, (r, ws_index))?;
             image = Some(match image {

@@ -4,14 +4,14 @@ use std::f64::consts::SQRT_2;
 
 use burn::tensor::Device;
 
-use super::{Arithmetic, Block, COMMUNITY, Conv, ConvKind, Layer, OFFICIAL, StyleGan1};
+use super::{Arithmetic, Block, COMMUNITY, Conv, ConvKind, Input, Layer, LayerNoise, OFFICIAL, StyleGan1};
 use crate::{
     model::{
-        config::{StyleGan1Config, StyleGan1Variant, resolutions},
+        config::{StyleGan1Config, StyleGan1Features, StyleGan1Variant, SynthesisInput, resolutions},
         error::ModelError,
         generator::Built,
         layer::{LayerInfo, LayerKind},
-        linear::{Linear, LinearConfig},
+        linear::{Affine, Linear, LinearConfig},
         noise::NoiseBuffers,
         weights::{Init, WeightSource},
     },
@@ -49,8 +49,6 @@ impl StyleGan1 {
             StyleGan1Variant::Official => (OFFICIAL, Init::Constant(1.0)),
             StyleGan1Variant::Community => (COMMUNITY, Init::Normal(1.0)),
         };
-        let shape = [1, config.channels.at(4), 4, 4];
-        let input = source.weight(names.layer(0, 0, "const", "conv1.input"), &shape, shape, input_init, synthesis)?;
         let mut builder = Builder {
             config,
             names,
@@ -62,6 +60,7 @@ impl StyleGan1 {
             layers: Vec::new(),
             noise: NoiseBuffers::default(),
         };
+        let input = builder.input(input_init)?;
         let blocks = resolutions(config.resolution)
             .enumerate()
             .map(|(index, resolution)| builder.block(index, resolution))
@@ -74,7 +73,9 @@ impl StyleGan1 {
             lod: config.lod.min((config.resolution.ilog2() - 2) as f32),
             input,
             blocks,
-            blur: Filter::separable(&[1.0, 2.0, 1.0], synthesis),
+            blur: Some(&config.features.resample_filter)
+                .filter(|taps| taps.len() > 1)
+                .map(|taps| Filter::separable(taps, synthesis)),
         };
         Ok(Built { network, affines, layers, noise })
     }
@@ -88,12 +89,42 @@ struct Builder<'a> {
     source: &'a mut WeightSource,
     latent: &'a Device,
     synthesis: &'a Device,
-    affines: Vec<Linear>,
+    affines: Vec<Affine>,
     layers: Vec<LayerInfo>,
     noise: NoiseBuffers,
 }
 
 impl Builder<'_> {
+    fn input(&mut self, init: Init) -> Result<Input, ModelError> {
+        let channels = self.config.channels.at(4);
+        match self.config.features.input {
+            SynthesisInput::Constant => {
+                let shape = [1, channels, 4, 4];
+                let name = self.names.layer(0, 0, "const", "conv1.input");
+                Ok(Input::Constant(self.source.weight(name, &shape, shape, init, self.synthesis)?))
+            }
+            SynthesisInput::Latent => {
+                let w_dim = self.config.w_dim;
+                let shape = [channels * 16, w_dim];
+                let name = self.names.layer(0, 0, "dense.weight", "");
+                let weight = self.source.weight(name, &shape, shape, Init::Normal(1.0), self.synthesis)?;
+                let layer = self.layers.len();
+                self.affines.push(Affine::Same);
+                self.layers.push(LayerInfo {
+                    name: "input".into(),
+                    kind: LayerKind::Conv,
+                    resolution: 4,
+                    ws_index: 0,
+                    style_dim: w_dim,
+                    out_channels: channels,
+                    noise_index: None,
+                    noise_strength: 0.0,
+                });
+                Ok(Input::Latent { layer, weight, channels })
+            }
+        }
+    }
+
     fn block(&mut self, index: usize, resolution: usize) -> Result<Block, ModelError> {
         let layers = [self.layer(index, 0, resolution)?, self.layer(index, 1, resolution)?];
         let channels = self.config.channels.at(resolution);
@@ -124,7 +155,10 @@ impl Builder<'_> {
         let channels = self.config.channels.at(resolution);
         let official = self.config.variant == StyleGan1Variant::Official;
         let constant = block == 0 && half == 0;
-        self.affine(block, half, channels)?;
+        let StyleGan1Features { styles, use_noise, .. } = self.config.features;
+        if styles {
+            self.affine(block, half, channels)?;
+        }
         let (conv, module) = if constant {
             (None, String::new())
         } else {
@@ -136,25 +170,37 @@ impl Builder<'_> {
             let name = self.names.layer(block, half, "bias", &format!("{module}.bias"));
             Some(self.source.weight(name, &[channels], [channels], Init::Constant(0.0), self.synthesis)?)
         };
+        let (noise, noise_strength) =
+            if use_noise { self.noise(block, half, resolution).map(|(n, s)| (Some(n), s))? } else { (None, 0.0) };
+        let layer = styles.then_some(self.layers.len());
+        if styles {
+            let number = 2 * block + half;
+            self.layers.push(LayerInfo {
+                name: format!("layer{number}"),
+                kind: LayerKind::Conv,
+                resolution,
+                ws_index: number,
+                style_dim: 2 * channels,
+                out_channels: channels,
+                noise_index: noise.as_ref().map(|noise| noise.index),
+                noise_strength,
+            });
+        }
+        Ok(Layer { layer, conv, bias, noise })
+    }
+
+    /// The noise input of a layer, and the root mean square of its strengths.
+    fn noise(&mut self, block: usize, half: usize, resolution: usize) -> Result<(LayerNoise, f32), ModelError> {
+        let channels = self.config.channels.at(resolution);
         let name = self.names.layer(block, half, "apply_noise.weight", &format!("noise{}.weight_orig", half + 1));
+        let official = self.config.variant == StyleGan1Variant::Official;
         let shape: &[usize] = if official { &[channels] } else { &[1, channels, 1, 1] };
-        let (noise_weight, noise_weights) =
+        let (weight, values) =
             self.source.weight_and_values(name, shape, [channels], Init::Constant(0.0), self.synthesis)?;
-        let noise_index = self.noise_map(block, half, resolution)?;
+        let index = self.noise_map(block, half, resolution)?;
         let gain = self.arithmetic.noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt());
-        let power: f64 = noise_weights.iter().map(|&w| f64::from(w).powi(2)).sum();
-        let layer = self.layers.len();
-        self.layers.push(LayerInfo {
-            name: format!("layer{layer}"),
-            kind: LayerKind::Conv,
-            resolution,
-            ws_index: layer,
-            style_dim: 2 * channels,
-            out_channels: channels,
-            noise_index: Some(noise_index),
-            noise_strength: (gain * (power / channels as f64).sqrt()) as f32,
-        });
-        Ok(Layer { layer, conv, bias, noise_index, noise_weight })
+        let power: f64 = values.iter().map(|&w| f64::from(w).powi(2)).sum();
+        Ok((LayerNoise { index, weight }, (gain * (power / channels as f64).sqrt()) as f32))
     }
 
     /// The convolution, and the community port's name of the module that holds its bias.
@@ -213,7 +259,7 @@ impl Builder<'_> {
             // What scales starts at 1, as an offset or in the bias itself.
             bias_init: Init::Halves(1.0 - self.arithmetic.scale_offset as f32, 0.0),
         };
-        self.affines.push(Linear::new(config, self.source, self.latent)?);
+        self.affines.push(Affine::Dense(Linear::new(config, self.source, self.latent)?));
         Ok(())
     }
 }

@@ -58,16 +58,35 @@ const COMMUNITY: Arithmetic = Arithmetic {
     epsilon: 1e-5,
 };
 
-/// Constant input and blocks of 4, 8, ... pixels with two layers each.
+/// Under the root of the progressive GAN's pixel norm (arXiv 1710.10196, section 4.2).
+const PIXEL_NORM_EPSILON: f64 = 1e-8;
+
+/// Input and blocks of 4, 8, ... pixels with two layers each.
 #[derive(Debug, Clone)]
 pub(crate) struct StyleGan1 {
     arithmetic: Arithmetic,
     variant: StyleGan1Variant,
     resolution: usize,
     lod: f32,
-    input: Weight<4>,
+    input: Input,
     blocks: Vec<Block>,
-    blur: Filter,
+    /// After upsampling; none in the progressive GAN.
+    blur: Option<Filter>,
+}
+
+/// What the first layer starts from.
+#[derive(Debug, Clone)]
+enum Input {
+    /// [1, C, 4, 4]
+    Constant(Weight<4>),
+    /// A fully connected layer on the `w` that comes as a style of its own.
+    Latent {
+        /// Position among the styles.
+        layer: usize,
+        /// [C * 16, w_dim]
+        weight: Weight<2>,
+        channels: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -79,14 +98,19 @@ struct Block {
 
 #[derive(Debug, Clone)]
 struct Layer {
-    /// Position among the styles.
-    layer: usize,
+    /// Position among the styles; none in the progressive GAN, which normalises every pixel instead.
+    layer: Option<usize>,
     /// Missing in the first layer, which takes the constant.
     conv: Option<Conv>,
     /// Missing in the community port's first layer.
     bias: Option<Weight<1>>,
-    noise_index: usize,
-    noise_weight: Weight<1>,
+    noise: Option<LayerNoise>,
+}
+
+#[derive(Debug, Clone)]
+struct LayerNoise {
+    index: usize,
+    weight: Weight<1>,
 }
 
 #[derive(Debug, Clone)]
@@ -116,7 +140,13 @@ impl StyleGan1 {
     }
 
     pub fn start(&self, batch: usize) -> BlockState {
-        BlockState::constant(self.input.value(), batch)
+        match &self.input {
+            Input::Constant(input) => BlockState::constant(input.value(), batch),
+            // Only its shape counts: the first block makes its features of the latent.
+            Input::Latent { weight, channels, .. } => {
+                BlockState::new(Tensor::zeros([batch, *channels, 4, 4], &weight.value().device()), None)
+            }
+        }
     }
 
     /// How much of the image at `resolution` comes from the next smaller one: 0 none, 1 all.
@@ -145,6 +175,13 @@ impl StyleGan1 {
         // Blocks above the current level of detail have no say in the image.
         if blend >= 1.0 {
             return Ok(BlockState::new(x, smaller));
+        }
+        if let (0, Input::Latent { layer, weight, channels }) = (index, &self.input) {
+            let [batch, ..] = x.dims();
+            let [_, w_dim] = weight.value().dims();
+            let w = self.style(styles, *layer, [batch, w_dim])?;
+            let gain = SQRT_2 / 4.0 / (w_dim as f64).sqrt();
+            x = w.matmul(weight.value().transpose()).mul_scalar(gain).reshape([batch, *channels, 4, 4]);
         }
         for layer in &block.layers {
             x = self.layer(layer, x, styles, noise)?;
@@ -181,30 +218,46 @@ impl StyleGan1 {
             x = bias_act(x, bias.take(), Activation::Linear, 1.0, None);
         }
         if layer.conv.as_ref().is_some_and(|conv| conv.kind != ConvKind::Plain) {
-            x = filter2d(x, &self.blur);
+            x = match &self.blur {
+                Some(blur) => filter2d(x, blur),
+                None => x,
+            };
         }
         let [batch, channels, _, _] = x.dims();
-        if let Some((map, multiplier)) = noise(layer.noise_index)? {
+        if let Some(LayerNoise { index, weight }) = &layer.noise
+            && let Some((map, multiplier)) = noise(*index)?
+        {
             let gain = noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt()) * f64::from(multiplier);
-            let weight = layer.noise_weight.value().mul_scalar(gain).reshape([1, channels, 1, 1]);
+            let weight = weight.value().mul_scalar(gain).reshape([1, channels, 1, 1]);
             x = x.add(map.mul(weight));
         }
         let x = bias_act(x, bias, Activation::LeakyRelu, 1.0, None);
-        let style = styles.get(layer.layer).filter(|style| style.dims() == [batch, 2 * channels]);
-        let Some(style) = style else {
-            return Err(ModelError::Input {
-                what: "the style of a layer",
-                found: styles.get(layer.layer).map(|style| style.dims().to_vec()).unwrap_or_default(),
-                expected: format!("[{batch}, {}]", 2 * channels),
-            });
+        let Some(position) = layer.layer else {
+            let power = x.clone().square().mean_dim(1).add_scalar(PIXEL_NORM_EPSILON);
+            return Ok(x.mul(power.sqrt().recip()));
         };
+        let style = self.style(styles, position, [batch, 2 * channels])?;
         let scale = style.clone().narrow(1, 0, channels);
         let scale = if scale_offset == 0.0 { scale } else { scale.add_scalar(scale_offset) };
         Ok(adain(x, scale, style.clone().narrow(1, channels, channels), epsilon))
     }
 
+    fn style(&self, styles: &[Tensor<2>], position: usize, shape: [usize; 2]) -> Result<Tensor<2>, ModelError> {
+        match styles.get(position) {
+            Some(style) if style.dims() == shape => Ok(style.clone()),
+            other => Err(ModelError::Input {
+                what: "the style of a layer",
+                found: other.map(|style| style.dims().to_vec()).unwrap_or_default(),
+                expected: format!("{shape:?}"),
+            }),
+        }
+    }
+
     pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {
-        self.input.store(weights)?;
+        match &self.input {
+            Input::Constant(input) => input.store(weights)?,
+            Input::Latent { weight, .. } => weight.store(weights)?,
+        }
         for block in &self.blocks {
             for layer in &block.layers {
                 if let Some(conv) = &layer.conv {
@@ -213,7 +266,9 @@ impl StyleGan1 {
                 if let Some(bias) = &layer.bias {
                     bias.store(weights)?;
                 }
-                layer.noise_weight.store(weights)?;
+                if let Some(noise) = &layer.noise {
+                    noise.weight.store(weights)?;
+                }
             }
             block.rgb.weight.store(weights)?;
             if let Some(bias) = &block.rgb.bias {
