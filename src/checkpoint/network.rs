@@ -103,10 +103,13 @@ impl NetworkEntry {
                 (std::mem::discriminant(config), mapping, latent, image, config.channels().clone())
             };
             // MSG has the weights of skip.
-            let layout = |architecture| if architecture == Architecture::Msg { Architecture::Skip } else { architecture };
+            let layout =
+                |architecture| if architecture == Architecture::Msg { Architecture::Skip } else { architecture };
             let layers = |config: &GeneratorConfig| match config {
                 GeneratorConfig::StyleGan2(c) => (c.use_noise, true, Some(layout(c.architecture)), None),
-                GeneratorConfig::StyleGan1(c) => (c.features.use_noise, c.features.styles, None, Some(c.features.input)),
+                GeneratorConfig::StyleGan1(c) => {
+                    (c.features.use_noise, c.features.styles, None, Some(c.features.input))
+                }
             };
             shapes(inferred) == shapes(&config) && layers(inferred) == layers(&config)
         });

@@ -71,8 +71,7 @@ impl Fir {
         };
         let [left, right] = axis(width, self.out_len(width, 0), pad[0]);
         let [top, bottom] = axis(height, self.out_len(height, 1), pad[2]);
-        let options =
-            UpFirDn { up: down, down: up, pad: [left, right, top, bottom], flip_filter: !flip_filter, gain };
+        let options = UpFirDn { up: down, down: up, pad: [left, right, top, bottom], flip_filter: !flip_filter, gain };
         Self { filter: self.filter.clone(), options }
     }
 }
@@ -258,9 +257,7 @@ impl Op {
                     _ => inner,
                 }
             }
-            Self::ActGradient { y, act, .. } => {
-                Var::of(Self::ActGradient { x: g.clone(), y: y.clone(), act: *act })
-            }
+            Self::ActGradient { y, act, .. } => Var::of(Self::ActGradient { x: g.clone(), y: y.clone(), act: *act }),
             Self::Power(x, exponent) => g.mul(&x.power(exponent - 1.0).scale(*exponent)),
             Self::Softplus(x) => g.mul(&x.sigmoid()),
             // s (1 - s), from the result itself.

@@ -2,19 +2,42 @@
 //!
 //! The tensor operations are also the plain twins of the kernels; `tests` holds the two together.
 
-use burn::tensor::{
-    Tensor, activation,
-    module::{conv_transpose2d, conv2d as burn_conv2d, conv2d_weight_backward},
-    ops::{ConvOptions, ConvTransposeOptions, PadMode},
-};
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor};
 
 use super::{
     op::{Act, Fir},
     var::Dims,
 };
-use crate::ops;
+use crate::ops::cpu::{Runtime, batch};
 
+pub mod reference;
 mod warp;
+
+pub use reference::{embed, power, sigmoid, softplus};
+pub use warp::{warp, warp_transpose};
+
+/// The kernels' runtime and the values of operands that all live on the CPU; `None` leaves the operation to the tensors.
+fn host<const N: usize>(tensors: [&Tensor<4>; N]) -> Option<(Arc<Runtime>, [FlexTensor; N])> {
+    let runtime = Runtime::shared()?;
+    let mut found = Vec::with_capacity(N);
+    for tensor in tensors {
+        let primitive = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        found.push(if primitive.as_slice::<f32>().is_some() { primitive } else { primitive.to_contiguous() });
+    }
+    found.try_into().ok().map(|found| (runtime, found))
+}
+
+/// The values of an operand that [`host`] gave.
+fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice::<f32>().unwrap_or_default()
+}
+
+fn tensor(values: Vec<f32>, dims: Dims, like: &Tensor<4>) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values, dims), &like.device())
+}
 
 /// The dims of a pointwise operation on `a` and `b`.
 ///
@@ -30,54 +53,70 @@ pub fn broadcast_dims(a: Dims, b: Dims) -> Dims {
 
 /// `a + b`, broadcast.
 pub fn add(a: &Tensor<4>, b: &Tensor<4>) -> Tensor<4> {
-    a.clone().add(b.clone())
+    binary(batch::Binary::Add, a, b).unwrap_or_else(|| reference::add(a, b))
 }
 
 /// `a - b`, broadcast.
 pub fn sub(a: &Tensor<4>, b: &Tensor<4>) -> Tensor<4> {
-    a.clone().sub(b.clone())
+    binary(batch::Binary::Sub, a, b).unwrap_or_else(|| reference::sub(a, b))
+}
+
+fn binary(op: batch::Binary, a: &Tensor<4>, b: &Tensor<4>) -> Option<Tensor<4>> {
+    let dims = broadcast_dims(a.dims(), b.dims());
+    let (runtime, [x, y]) = host([a, b])?;
+    Some(tensor(batch::binary(&runtime, op, slice(&x), a.dims(), slice(&y), b.dims()), dims, a))
 }
 
 /// `a * b`, broadcast, then as [`fit`].
 pub fn mul_fit(a: &Tensor<4>, b: &Tensor<4>, to: Dims) -> Tensor<4> {
-    fit(&a.clone().mul(b.clone()), to)
+    let product = broadcast_dims(a.dims(), b.dims());
+    if product == to {
+        return binary(batch::Binary::Mul, a, b).unwrap_or_else(|| reference::mul_fit(a, b, to));
+    }
+    let Some((runtime, [x, y])) = host([a, b]) else { return reference::mul_fit(a, b, to) };
+    // The kernel sums; what has to be repeated is repeated afterwards.
+    let summed: Dims = std::array::from_fn(|axis| if to[axis] == 1 { 1 } else { product[axis] });
+    let values = batch::mul_sum_to(&runtime, slice(&x), a.dims(), slice(&y), b.dims(), summed);
+    repeat(tensor(values, summed, a), to)
 }
 
 /// Sums over the axes where `to` is 1, repeats along those where `x` is 1.
 pub fn fit(x: &Tensor<4>, to: Dims) -> Tensor<4> {
-    let mut y = x.clone();
-    for (axis, &len) in to.iter().enumerate() {
-        let found = y.dims()[axis];
-        if len == 1 && found > 1 {
-            y = y.sum_dim(axis);
-        } else {
-            assert!(found == len || found == 1, "{:?} does not fit {to:?}", x.dims());
-        }
+    let dims = x.dims();
+    let summed: Dims = std::array::from_fn(|axis| if to[axis] == 1 { 1 } else { dims[axis] });
+    if summed == dims {
+        return repeat(x.clone(), to);
     }
-    if y.dims() == to { y } else { y.expand(to) }
+    let Some((runtime, [values])) = host([x]) else { return reference::fit(x, to) };
+    repeat(tensor(batch::sum_to(&runtime, slice(&values), dims, summed), summed, x), to)
+}
+
+fn repeat(x: Tensor<4>, to: Dims) -> Tensor<4> {
+    if x.dims() == to { x } else { reference::fit(&x, to) }
 }
 
 /// `x * factor + offset`.
 pub fn affine(x: &Tensor<4>, factor: f32, offset: f32) -> Tensor<4> {
-    let y = if factor == 1.0 { x.clone() } else { x.clone().mul_scalar(factor) };
-    if offset == 0.0 { y } else { y.add_scalar(offset) }
+    match host([x]) {
+        Some((runtime, [values])) => tensor(batch::affine(&runtime, slice(&values), factor, offset), x.dims(), x),
+        None => reference::affine(x, factor, offset),
+    }
 }
 
-/// An axis of `len` zeros but for `x` from `start` on.
-pub fn embed(x: &Tensor<4>, axis: usize, start: usize, len: usize) -> Tensor<4> {
-    let after = len - start - x.dims()[axis];
-    let mut pad = [(0, 0); 4];
-    pad[axis] = (start, after);
-    x.clone().pad(pad, PadMode::Constant(0.0))
+fn shape(x: Dims, weight: Dims, stride: usize, padding: usize) -> batch::ConvShape {
+    let ([batch, _, height, width], [outputs, inputs, kernel, _]) = (x, weight);
+    batch::ConvShape { batch, inputs, outputs, height, width, kernel, stride, padding }
 }
 
 /// Cross-correlation: x [N, I, H, W], weight [O, I, k, k].
 pub fn conv2d(x: &Tensor<4>, weight: &Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
-    burn_conv2d(x.clone(), weight.clone(), None, options(stride, padding))
-}
-
-fn options(stride: usize, padding: usize) -> ConvOptions<2> {
-    ConvOptions::new([stride; 2], [padding; 2], [1, 1], 1)
+    let Some((runtime, [values, kernel])) = host([x, weight]) else {
+        return reference::conv2d(x, weight, stride, padding);
+    };
+    let shape = shape(x.dims(), weight.dims(), stride, padding);
+    assert_eq!(x.dims()[1], shape.inputs, "input channels");
+    let dims = [shape.batch, shape.outputs, shape.out_height(), shape.out_width()];
+    tensor(batch::conv2d(&runtime, &shape, slice(&values), slice(&kernel)), dims, x)
 }
 
 /// The gradient of [`conv2d`] by an x of `size`.
@@ -88,92 +127,61 @@ pub fn conv2d_input_gradient(
     padding: usize,
     size: [usize; 2],
 ) -> Tensor<4> {
-    let kernel = weight.dims()[2];
-    let [_, _, height, width] = y.dims();
-    let missing = |len: usize, out: usize| len + 2 * padding - ((out - 1) * stride + kernel);
-    let out = [missing(size[0], height), missing(size[1], width)];
-    conv_transpose2d(
-        y.clone(),
-        weight.clone(),
-        None,
-        ConvTransposeOptions::new([stride; 2], [padding; 2], out, [1, 1], 1),
-    )
+    let Some((runtime, [values, kernel])) = host([y, weight]) else {
+        return reference::conv2d_input_gradient(y, weight, stride, padding, size);
+    };
+    let dims = [y.dims()[0], weight.dims()[1], size[0], size[1]];
+    let shape = shape(dims, weight.dims(), stride, padding);
+    tensor(batch::conv2d_input_gradient(&runtime, &shape, slice(&values), slice(&kernel)), dims, y)
 }
 
 /// The gradient of [`conv2d`] by a weight of `kernel x kernel`.
-pub fn conv2d_weight_gradient(
-    x: &Tensor<4>,
-    y: &Tensor<4>,
-    stride: usize,
-    padding: usize,
-    kernel: usize,
-) -> Tensor<4> {
-    let ([_, inputs, ..], [_, outputs, ..]) = (x.dims(), y.dims());
-    // Only its shape is looked at.
-    let weight = Tensor::zeros([outputs, inputs, kernel, kernel], &x.device());
-    conv2d_weight_backward(x.clone(), weight, y.clone(), options(stride, padding))
+pub fn conv2d_weight_gradient(x: &Tensor<4>, y: &Tensor<4>, stride: usize, padding: usize, kernel: usize) -> Tensor<4> {
+    let Some((runtime, [values, gradient])) = host([x, y]) else {
+        return reference::conv2d_weight_gradient(x, y, stride, padding, kernel);
+    };
+    let dims = [y.dims()[1], x.dims()[1], kernel, kernel];
+    let shape = shape(x.dims(), dims, stride, padding);
+    tensor(batch::conv2d_weight_gradient(&runtime, &shape, slice(&values), slice(&gradient)), dims, x)
 }
 
 /// See [`crate::ops::upfirdn2d`].
 pub fn upfirdn2d(x: &Tensor<4>, fir: &Fir) -> Tensor<4> {
-    ops::upfirdn2d(x.clone(), &fir.filter, fir.options)
+    let options = fir.options;
+    let Some((runtime, [values])) = host([x]).filter(|_| fir.filter.is_separable()) else {
+        return reference::upfirdn2d(x, fir);
+    };
+    let [images, channels, height, width] = x.dims();
+    let fir = batch::Fir {
+        taps: fir.filter.taps(),
+        up: options.up,
+        down: options.down,
+        pad: options.pad,
+        flip: options.flip_filter,
+        gain: options.gain as f32,
+    };
+    let [out_height, out_width] = fir.out_size([height, width]);
+    let result = batch::upfirdn2d(&runtime, images * channels, [height, width], slice(&values), &fir);
+    tensor(result, [images, channels, out_height, out_width], x)
 }
 
 /// `clamp(leaky_relu(x + bias) * gain)`, the bias [1, C, 1, 1].
 pub fn bias_act(x: &Tensor<4>, bias: Option<&Tensor<4>>, act: Act) -> Tensor<4> {
     let Act { slope, gain, clamp } = act;
-    let y = match bias {
-        Some(bias) => x.clone().add(bias.clone()),
-        None => x.clone(),
+    let Some((runtime, [values])) = host([x]) else { return reference::bias_act(x, bias, act) };
+    let bias = match bias.map(|bias| host([bias])) {
+        Some(None) => return reference::bias_act(x, bias, act),
+        Some(Some((_, [bias]))) => Some(bias),
+        None => None,
     };
-    let y = if slope == 1.0 { y } else { activation::leaky_relu(y, f64::from(slope)) };
-    let y = if gain == 1.0 { y } else { y.mul_scalar(gain) };
-    match clamp {
-        Some(clamp) => y.clamp(-clamp, clamp),
-        None => y,
-    }
+    let bias = bias.as_ref().map(slice);
+    tensor(batch::bias_act(&runtime, x.dims(), slice(&values), bias, slope, gain, clamp), x.dims(), x)
 }
 
 /// `x` times the derivative of the activation whose result was `y`.
 pub fn act_gradient(x: &Tensor<4>, y: &Tensor<4>, act: Act) -> Tensor<4> {
     let Act { slope, gain, clamp } = act;
-    let mut result = if gain == 1.0 { x.clone() } else { x.clone().mul_scalar(gain) };
-    if slope != 1.0 {
-        let below = result.clone().mul_scalar(slope);
-        result = result.mask_where(y.clone().lower_elem(0.0), below);
-    }
-    if let Some(clamp) = clamp {
-        result = result.mask_fill(y.clone().abs().greater_equal_elem(clamp), 0.0);
-    }
-    result
+    let Some((runtime, [gradient, result])) = host([x, y]) else { return reference::act_gradient(x, y, act) };
+    let values = batch::bias_act_gradient(&runtime, slice(&gradient), slice(&result), slope, gain, clamp);
+    tensor(values, x.dims(), x)
 }
-
-/// `x^exponent` of positive values.
-pub fn power(x: &Tensor<4>, exponent: f32) -> Tensor<4> {
-    let x = x.clone();
-    match exponent {
-        0.5 => x.sqrt(),
-        -0.5 => x.sqrt().recip(),
-        1.0 => x,
-        -1.0 => x.recip(),
-        2.0 => x.clone().mul(x),
-        // (1 / sqrt(x))^3: exact roots instead of logarithms.
-        -1.5 => {
-            let root = x.sqrt().recip();
-            root.clone().mul(root.clone()).mul(root)
-        }
-        _ => x.powf_scalar(exponent),
-    }
-}
-
-/// `ln(1 + e^x)`.
-pub fn softplus(x: &Tensor<4>) -> Tensor<4> {
-    activation::softplus(x.clone(), 1.0)
-}
-
-/// `1 / (1 + e^-x)`.
-pub fn sigmoid(x: &Tensor<4>) -> Tensor<4> {
-    activation::sigmoid(x.clone())
-}
-
-pub use warp::{warp, warp_transpose};

@@ -3,8 +3,13 @@
 pub mod config;
 pub mod error;
 pub mod growing;
+pub mod losses;
+pub mod optimizer;
+pub mod phases;
 pub mod preset;
 pub mod random;
+pub mod trainer;
 
 pub use config::TrainConfig;
 pub use error::TrainError;
+pub use trainer::{Batch, PhaseTimes, Phases, Progress, Trainer, TrainerState};

@@ -4,11 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod discriminators;
 mod ops;
 mod procedural;
 mod seeds;
 mod stylegan1;
 mod stylegan2;
+mod training;
 mod vulkan;
 
 /// The largest error of a file's comparisons.

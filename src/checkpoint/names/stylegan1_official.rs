@@ -3,7 +3,10 @@
 use super::{Hints, Recognised, count, mapping_config, resolution};
 use crate::{
     checkpoint::{checkpoint::Lineage, error::Fault, network::Plan},
-    model::config::{ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Features, StyleGan1Variant, SynthesisInput, resolutions},
+    model::config::{
+        ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Features, StyleGan1Variant, SynthesisInput,
+        resolutions,
+    },
 };
 
 /// Smallest output resolution with the fused upsampling, where a file does not say.

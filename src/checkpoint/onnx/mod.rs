@@ -30,7 +30,9 @@ pub enum OnnxError {
     #[error("the network is not complete")]
     Weights(#[from] StateDictError),
     /// The network is one of the papers' earlier configurations.
-    #[error("networks whose first layer takes the latent (StyleGAN table 1, rows A to C) cannot be written as ONNX yet")]
+    #[error(
+        "networks whose first layer takes the latent (StyleGAN table 1, rows A to C) cannot be written as ONNX yet"
+    )]
     LatentInput,
 }
 

@@ -64,9 +64,7 @@ impl Synthesis<'_, '_> {
     fn input(&mut self) -> Result<Var, ModelError> {
         let (batch, channels) = (self.ws.dims()[0], self.config.channels.at(4));
         let x = match self.config.features.input {
-            SynthesisInput::Constant => {
-                self.weights.get("synthesis.layer0.const")?.fit([batch, channels, 4, 4])
-            }
+            SynthesisInput::Constant => self.weights.get("synthesis.layer0.const")?.fit([batch, channels, 4, 4]),
             SynthesisInput::Latent => {
                 let weight = self.weights.get("synthesis.layer0.dense.weight")?;
                 let gain = SQRT_2 / 4.0 / (weight.dims()[1] as f32).sqrt();

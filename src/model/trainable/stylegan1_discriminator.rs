@@ -4,8 +4,7 @@
 use std::f32::consts::SQRT_2;
 
 use super::{
-    discriminator::Plan, filters::average_down, minibatch_stddev::minibatch_stddev, params::Weights,
-    stylegan1::spread,
+    discriminator::Plan, filters::average_down, minibatch_stddev::minibatch_stddev, params::Weights, stylegan1::spread,
 };
 use crate::{
     grad::{Act, Fir, Var},
@@ -113,4 +112,3 @@ impl Run<'_> {
         })
     }
 }
-

@@ -59,7 +59,11 @@ pub(super) fn plan(config: &StyleGan2DiscriminatorConfig) -> Plan {
     weight("b4.conv.weight".into(), &[channels, channels + extra(4) + config.mbstd_num_channels, 3, 3]);
     weight("b4.fc.weight".into(), &[channels, channels * 16]);
     weight("b4.out.weight".into(), &[outputs, channels]);
-    biases.extend([("b4.conv.bias".into(), channels), ("b4.fc.bias".into(), channels), ("b4.out.bias".into(), outputs)]);
+    biases.extend([
+        ("b4.conv.bias".into(), channels),
+        ("b4.fc.bias".into(), channels),
+        ("b4.out.bias".into(), outputs),
+    ]);
     if config.label_dim > 0 {
         weight("mapping.embed.weight".into(), &[config.cmap_dim, config.label_dim]);
         biases.push(("mapping.embed.bias".into(), config.cmap_dim));
