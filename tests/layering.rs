@@ -12,13 +12,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("data", &["base"]),
     ("gpu", &["base"]),
     ("ops", &["base", "gpu"]),
-    ("model", &["base", "gpu", "ops"]),
+    ("grad", &["base", "gpu", "ops"]),
+    ("model", &["base", "gpu", "ops", "grad"]),
     ("checkpoint", &["base", "model"]),
     ("latent", &["base", "model"]),
-    ("training", &["base", "data", "gpu", "ops", "model", "checkpoint", "latent"]),
+    ("training", &["base", "data", "gpu", "ops", "grad", "model", "checkpoint", "latent"]),
     ("session", &["base", "model", "latent"]),
     ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "session"]),
-    ("cli", &["base", "data", "gpu", "model", "checkpoint", "latent", "session", "engine", "ui"]),
+    ("cli", &["base", "data", "gpu", "model", "checkpoint", "latent", "training", "session", "engine", "ui"]),
     ("ui", &["base", "gpu", "model", "checkpoint", "latent", "session", "engine"]),
 ];
 
@@ -31,7 +32,7 @@ const NOT_BEYOND: &[(&str, &[&str])] = &[
 /// External crates that only some layers may name.
 const CRATES: &[(&[&str], &[&str])] = &[
     (&["egui", "eframe", "egui_wgpu", "egui_winit", "epaint", "rfd"], &["ui"]),
-    (&["burn", "burn_wgpu", "burn_flex", "cubecl"], &["gpu", "ops", "model", "training", "engine", "cli"]),
+    (&["burn", "burn_wgpu", "burn_flex", "cubecl"], &["gpu", "ops", "grad", "model", "training", "engine", "cli"]),
     (&["wgpu"], &["gpu", "engine", "ui"]),
     (&["tiny_skia", "rawzip"], &["data"]),
     (&["clap"], &["cli", "gpu"]),

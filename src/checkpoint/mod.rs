@@ -31,5 +31,5 @@ pub use error::{CheckpointError, Fault, WHAT_OPENS};
 pub use export::{ExportFormat, export, export_with};
 pub use network::{DiscriminatorSummary, NetworkConfig, NetworkEntry, Role};
 pub use progress::Progress;
-pub use safetensors::{Precision, read_safetensors, save_safetensors, save_safetensors_as};
+pub use safetensors::{Precision, read_safetensors, save_arrays, save_safetensors, save_safetensors_as};
 pub use source::{Section, Unavailable};

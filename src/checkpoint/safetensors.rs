@@ -67,6 +67,19 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<(StateDict, BTreeMap<String, Str
     Ok((StateDict(file.tensors.iter().map(read).collect::<Result<_, _>>()?), file.metadata))
 }
 
+/// Writes arrays exactly, in 32 bits, and texts beside them: what [`read_safetensors`] gives back. The file at `path` is
+/// replaced in one step.
+///
+/// # Errors
+/// An array whose data does not fit its shape, or a step of writing that failed.
+pub fn save_arrays(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    arrays: &StateDict,
+) -> Result<(), CheckpointError> {
+    write_arrays(path, metadata, &arrays.0.iter().collect(), Precision::F32, &())
+}
+
 /// Writes a generator in our own format, in 32 bits: weights under their official names, the configuration and `notes`
 /// in the metadata. The file at `path` is replaced in one step.
 ///

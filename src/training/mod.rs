@@ -1,13 +1,17 @@
-//! Training: what a run is, its presets, its random numbers, its schedule, its folder, and the thread that runs it.
+//! Training: what a run is, its presets, its random numbers, its schedule, its networks and losses, its folder, and the thread
+//! that runs it.
 
+pub mod checkpoint_store;
 pub mod config;
 pub mod error;
 pub mod growing;
+pub mod history;
 pub mod losses;
 pub mod optimizer;
 pub mod phases;
 pub mod preset;
 pub mod random;
+pub mod run_folder;
 pub mod trainer;
 
 pub use config::TrainConfig;
