@@ -20,6 +20,7 @@ pub mod ranges;
 pub mod raw;
 pub mod sheet;
 pub mod synthesis;
+pub mod train;
 
 mod logging;
 mod model;
@@ -59,6 +60,8 @@ enum Command {
     Info(info::InfoArgs),
     /// Look through images to train on, or draw some
     Dataset(dataset::DatasetArgs),
+    /// Train a generator, or go on with a training
+    Train(Box<train::TrainArgs>),
 }
 
 /// An error in what the user typed, found after parsing.
@@ -83,6 +86,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Convert(arguments)) => convert::run(&arguments),
         Some(Command::Info(arguments)) => info::run(&arguments),
         Some(Command::Dataset(arguments)) => dataset::run(&arguments),
+        Some(Command::Train(arguments)) => train::run(&arguments),
         None => ui::run(arguments.file, arguments.device),
     };
     match result {

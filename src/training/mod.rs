@@ -12,6 +12,8 @@ pub mod phases;
 pub mod preset;
 pub mod random;
 pub mod run_folder;
+pub mod sample_grid;
+pub mod session;
 pub mod trainer;
 
 pub use config::TrainConfig;

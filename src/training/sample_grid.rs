@@ -1,0 +1,63 @@
+//! The picture of a training: images of fixed latents, side by side.
+
+use std::path::Path;
+
+use burn::tensor::{Tensor, TensorData};
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+use super::{
+    error::TrainError,
+    random::{Draws, Stream},
+};
+use crate::{
+    base::atomic_file::write_atomic,
+    gpu::quantize::rgba8,
+    model::{Generator, ModelError, Noise, Placement, config::GeneratorConfig, state_dict::StateDict},
+};
+
+/// Images a side.
+const COLUMNS: usize = 8;
+
+/// Writes a PNG of 8x8 images. They are computed one by one on the CPU, so the picture never needs more memory than an image.
+///
+/// # Errors
+/// If the network cannot be built or the file not written.
+pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict, seed: u64) -> Result<(), TrainError> {
+    let (side, z_dim, label_dim) = (config.resolution(), config.z_dim(), config.label_dim());
+    let channels = config.img_channels();
+    let placement = Placement::cpu();
+    let generator = Generator::from_state_dict(config, weights, &placement)?;
+    let ones = vec![1.0; generator.noise_shapes().len()];
+    let noise = Noise::Const { strength: &ones };
+    let width = COLUMNS * side;
+    let mut picture = vec![0u8; width * width * 4];
+    for cell in 0..COLUMNS * COLUMNS {
+        let z = Draws::indexed(seed, Stream::Grid, 0, cell as u32).normals(z_dim);
+        let z = Tensor::from_data(TensorData::new(z, [1, z_dim]), &placement.latent);
+        let label = (label_dim > 0).then(|| {
+            let mut one_hot = vec![0.0f32; label_dim];
+            one_hot[cell % COLUMNS % label_dim] = 1.0;
+            Tensor::from_data(TensorData::new(one_hot, [1, label_dim]), &placement.latent)
+        });
+        let w = generator.map(z, label)?;
+        let styles = generator.affine(generator.truncate(w, 1.0, None))?;
+        let image = generator.synthesize(&styles, &noise)?;
+        let values = image.try_into_vec_as::<f32>().map_err(|cause| {
+            TrainError::Model(ModelError::Device { what: "a sample".into(), cause: cause.to_string() })
+        })?;
+        let pixels = rgba8(&values, channels, side, side)
+            .map_err(|error| TrainError::State(format!("a sample is no image: {error}")))?;
+        let (left, top) = (cell % COLUMNS * side, cell / COLUMNS * side);
+        for (row, line) in pixels.chunks_exact(side * 4).enumerate() {
+            let start = ((top + row) * width + left) * 4;
+            picture[start..start + side * 4].copy_from_slice(line);
+        }
+    }
+    write_atomic(path, |out| {
+        let encoder = PngEncoder::new(out);
+        encoder
+            .write_image(&picture, width as u32, width as u32, ExtendedColorType::Rgba8)
+            .map_err(std::io::Error::other)
+    })?;
+    Ok(())
+}
