@@ -182,17 +182,21 @@ fn follow(session: &TrainingSession, interrupted: &AtomicBool) -> anyhow::Result
                 );
             }
             TrainEvent::Tick { line, sec_per_kimg, remaining } => {
-                let value = |name: &str| line.values.get(name).copied().unwrap_or(f64::NAN);
+                // Regularisers do not run in every tick.
+                let value = |name: &str, digits: usize| match line.values.get(name) {
+                    Some(value) => format!("{value:.digits$}"),
+                    None => "-".to_owned(),
+                };
                 let (begin, end) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
                 eprint!(
-                    "{begin}kimg {:.1}/{:.1}  {sec_per_kimg:.1} s/kimg  G {:.3}  D {:.3}  r1 {:.4}  pl {:.3}  sign {:.2}  left {}{end}",
+                    "{begin}kimg {:.1}/{:.1}  {sec_per_kimg:.1} s/kimg  G {}  D {}  r1 {}  pl {}  sign {}  left {}{end}",
                     line.nimg as f64 / 1000.0,
                     total as f64 / 1000.0,
-                    value("loss_g"),
-                    value("loss_d"),
-                    value("r1"),
-                    value("path_length"),
-                    value("sign_real"),
+                    value("loss_g", 3),
+                    value("loss_d", 3),
+                    value("r1", 4),
+                    value("path_length", 3),
+                    value("sign_real", 2),
                     duration(remaining),
                 );
             }

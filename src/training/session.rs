@@ -346,20 +346,20 @@ impl Run {
             self.persist(0)?;
         }
         let mut tick_start = (Instant::now(), self.progress.nimg, self.waited());
+        // A single step of one network begins a pause, whose end says what comes next.
+        let mut pause = None;
         while self.progress.nimg < total {
-            let phases = match self.listen(None)? {
+            let phases = match self.listen(pause.take())? {
                 Next::Train(phases) => phases,
                 Next::Stop => return self.end(false),
             };
+            pause = (phases != BOTH).then_some(None);
             let batch = self.next_batch()?;
             let count = batch.1;
             self.trainer.step(&batch.0, self.progress, phases)?;
             let before = self.progress.nimg / tick_images;
             self.progress.nimg += count as u64;
             self.progress.iteration += 1;
-            if phases != BOTH && self.listen(Some(None))? == Next::Stop {
-                return self.end(false);
-            }
             if self.progress.nimg / tick_images > before || self.progress.nimg >= total {
                 self.tick(&tick_start, total)?;
                 self.persist(self.progress.nimg / tick_images)?;
