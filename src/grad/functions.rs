@@ -104,6 +104,28 @@ impl Var {
         Var::of(Op::Embed { x: self.clone(), axis, start, len })
     }
 
+    /// The entries `indices` of an axis, in that order; one may occur often.
+    ///
+    /// # Panics
+    /// If an index lies outside.
+    pub fn take(&self, axis: usize, indices: &[u32]) -> Var {
+        let len = self.dims()[axis];
+        assert!(indices.iter().all(|&index| (index as usize) < len), "an index beyond the {len} entries of an axis");
+        Var::of(Op::Take { x: self.clone(), axis, indices: indices.into() })
+    }
+
+    /// The image mirrored at its outermost pixels (which are not repeated), by this many pixels at the left, right, top and
+    /// bottom. A margin wider than the image goes back and forth.
+    pub fn reflect_pad(&self, [left, right, top, bottom]: [usize; 4]) -> Var {
+        let mut padded = self.clone();
+        for (axis, before, after) in [(2, top, bottom), (3, left, right)] {
+            if before + after > 0 {
+                padded = padded.take(axis, &reflected(self.dims()[axis], before, after));
+            }
+        }
+        padded
+    }
+
     /// One after the other along an axis.
     pub fn cat(parts: &[Var], axis: usize) -> Var {
         if let [part] = parts { part.clone() } else { Var::of(Op::Cat(parts.to_vec(), axis)) }
@@ -159,4 +181,14 @@ impl Var {
         assert_eq!(maps.len(), self.dims()[0], "one map a sample");
         Var::of(Op::Warp { x: self.clone(), maps: maps.into(), size })
     }
+}
+
+/// What lies where on an axis of `len` that is mirrored at its ends.
+fn reflected(len: usize, before: usize, after: usize) -> Vec<u32> {
+    let period = (2 * (len as isize - 1)).max(1);
+    let mirror = |at: isize| {
+        let at = at.rem_euclid(period);
+        at.min(period - at).min(len as isize - 1) as u32
+    };
+    (-(before as isize)..(len + after) as isize).map(mirror).collect()
 }

@@ -17,7 +17,7 @@ pub mod primitive;
 mod var;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use backward::gradients;
 pub use op::{Act, AffineMap, Fir};

@@ -104,6 +104,10 @@ pub(super) enum Op {
     Narrow { x: Var, axis: usize, start: usize, len: usize },
     /// Zeros around: `x` becomes the stretch from `start` of an axis of `len`.
     Embed { x: Var, axis: usize, start: usize, len: usize },
+    /// The entries `indices` of an axis, in that order; one may occur often.
+    Take { x: Var, axis: usize, indices: Rc<[u32]> },
+    /// Its transposed operation: every entry of `y` is added to entry `indices` of an axis of `len` zeros.
+    PutBack { y: Var, axis: usize, indices: Rc<[u32]>, len: usize },
     /// One after the other along an axis.
     Cat(Vec<Var>, usize),
     /// Cross-correlation of x [N, I, H, W] by weight [O, I, k, k].
@@ -145,6 +149,8 @@ impl Op {
             | Self::Swap(x)
             | Self::Narrow { x, .. }
             | Self::Embed { x, .. }
+            | Self::Take { x, .. }
+            | Self::PutBack { y: x, .. }
             | Self::Fir { x, .. }
             | Self::BiasAct { x, bias: None, .. }
             | Self::ActGradient { x, .. }
@@ -168,6 +174,8 @@ impl Op {
             Self::Swap(x) => x.value().clone().swap_dims(0, 1),
             Self::Narrow { x, axis, start, len } => x.value().clone().narrow(*axis, *start, *len),
             Self::Embed { x, axis, start, len } => primitive::embed(x.value(), *axis, *start, *len),
+            Self::Take { x, axis, indices } => primitive::take(x.value(), *axis, indices),
+            Self::PutBack { y, axis, indices, len } => primitive::put_back(y.value(), *axis, indices, *len),
             Self::Cat(parts, axis) => Tensor::cat(parts.iter().map(|part| part.value().clone()).collect(), *axis),
             Self::Conv { x, weight, step } => primitive::conv2d(x.value(), weight.value(), step.stride, step.padding),
             Self::ConvTranspose { y, weight, step, size } => {
@@ -208,6 +216,12 @@ impl Op {
             Self::Swap(_) => g.swap(),
             Self::Narrow { x, axis, start, .. } => g.embed(*axis, *start, x.dims()[*axis]),
             Self::Embed { x, axis, start, .. } => g.narrow(*axis, *start, x.dims()[*axis]),
+            Self::Take { x, axis, indices } => {
+                Var::of(Self::PutBack { y: g.clone(), axis: *axis, indices: indices.clone(), len: x.dims()[*axis] })
+            }
+            Self::PutBack { axis, indices, .. } => {
+                Var::of(Self::Take { x: g.clone(), axis: *axis, indices: indices.clone() })
+            }
             Self::Cat(parts, axis) => {
                 let start = parts[..index].iter().map(|part| part.dims()[*axis]).sum();
                 g.narrow(*axis, start, parts[index].dims()[*axis])

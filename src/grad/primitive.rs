@@ -14,9 +14,11 @@ use super::{
 use crate::ops::cpu::{Runtime, batch};
 
 pub mod reference;
+mod take;
 mod warp;
 
 pub use reference::{embed, power, sigmoid, softplus};
+pub use take::{put_back, take};
 pub use warp::{warp, warp_transpose};
 
 /// The kernels' runtime and the values of operands that all live on the CPU; `None` leaves the operation to the tensors.

@@ -3,7 +3,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::*;
-use crate::ops::{UpFirDn, testing::noise};
+use crate::ops::{
+    UpFirDn,
+    testing::{noise, values},
+};
 
 fn var(dims: Dims, seed: u32) -> Var {
     Var::parameter(noise(dims, seed, &Device::flex()))
@@ -28,7 +31,7 @@ fn assert_derivative(what: &str, x: &Var, f: &dyn Fn(&Var) -> Var, tolerance: f6
 }
 
 /// First and second derivatives of `f` by its only operand.
-fn check(what: &str, x: Var, f: impl Fn(&Var) -> Var) {
+pub(crate) fn check(what: &str, x: Var, f: impl Fn(&Var) -> Var) {
     let goal = Var::constant(noise(f(&x).dims(), 7, &x.device()));
     // Twice the product, so that the first derivative depends on x whatever f is.
     let loss = |x: &Var| {
@@ -70,6 +73,17 @@ fn changes_of_shape() {
     check("narrow", var([2, 3, 4, 5], 1), |x| x.narrow(2, 1, 2));
     check("embed", var([2, 3, 4, 5], 1), |x| x.embed(1, 2, 7));
     check("cat", var([2, 3, 4, 5], 1), |x| Var::cat(&[x.square(), x.clone(), x.narrow(1, 0, 1)], 1));
+}
+
+#[test]
+fn entries_by_number() {
+    check("take", var([2, 3, 4, 5], 1), |x| x.take(3, &[4, 0, 0, 2, 0]));
+    check("take, all axes", var([2, 3, 4, 5], 1), |x| x.take(0, &[1, 1, 0]).take(1, &[2]).take(2, &[3, 1, 3]));
+    check("reflect_pad", var([2, 3, 4, 5], 1), |x| x.reflect_pad([4, 2, 0, 3]));
+    check("reflect_pad, wider than the image", var([2, 2, 3, 1], 1), |x| x.reflect_pad([2, 1, 7, 9]));
+    let row = Var::constant(Tensor::<4>::from_data([[[[1.0, 2.0, 3.0]]]], &Device::flex()));
+    let padded = row.reflect_pad([2, 5, 0, 0]);
+    assert_eq!(values(padded.value().clone()), [3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 2.0, 3.0, 2.0]);
 }
 
 #[test]

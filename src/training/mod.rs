@@ -1,6 +1,7 @@
 //! Training: what a run is, its presets, its random numbers, its schedule, its networks and losses, its folder, and the thread
 //! that runs it.
 
+pub mod ada;
 pub mod checkpoint_store;
 pub mod config;
 pub mod error;

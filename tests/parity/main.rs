@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ada;
 mod discriminators;
 mod ops;
 mod procedural;
