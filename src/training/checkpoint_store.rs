@@ -126,8 +126,12 @@ fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
         let digits = path.file_name()?.to_str()?.strip_suffix(".safetensors")?;
         digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok())?
     };
-    let mut found: Vec<_> =
-        entries.flatten().map(|entry| entry.path()).filter_map(|path| Some((number(&path)?, path))).collect();
+    let mut found: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .filter_map(|path| Some((number(&path)?, path)))
+        .collect();
     found.sort_by(|a, b| b.cmp(a));
     Ok(found)
 }
