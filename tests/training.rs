@@ -37,6 +37,7 @@ fn config(preset: Preset, resolution: usize, images: u64) -> TrainConfig {
     };
     let mut config = preset.build(&options).expect("a preset");
     config.intervals.tick_kimg = 0.008;
+    config.intervals.checkpoint_ticks = 1;
     config
 }
 
