@@ -74,7 +74,7 @@ fn the_window_opens_and_closes_in_order() {
     let mut program = start(&display, folder.path());
 
     let begin = Instant::now();
-    while !xdotool(&display, &["search", "--onlyvisible", "--name", "^Stylescope", "windowfocus"]) {
+    while !xdotool(&display, &["search", "--onlyvisible", "--name", "Stylescope$", "windowfocus"]) {
         assert_eq!(program.0.try_wait().unwrap(), None, "the program ended before its window was there");
         assert!(begin.elapsed() < PATIENCE, "the window never came");
         sleep(STEP);
