@@ -89,6 +89,14 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// Waits until there is a value, at most `timeout`, and leaves it there.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let slot = lock(&self.0.slot);
+        let waited = self.0.changed.wait_timeout_while(slot, timeout, |slot| slot.value.is_none() && !slot.closed);
+        let (slot, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        slot.value.is_some()
+    }
+
     /// Wakes all who wait; later values are refused.
     pub fn close(&self) {
         lock(&self.0.slot).closed = true;
@@ -119,12 +127,14 @@ mod tests {
     fn waiting_ends_by_value_by_time_and_by_closing() {
         let mailbox = Mailbox::default();
         assert_eq!(mailbox.receive(Duration::from_millis(1)), Received::TimedOut);
+        assert!(!mailbox.wait(Duration::from_millis(1)));
         let sender = mailbox.clone();
         let thread = std::thread::spawn(move || {
             sender.put(7);
             sender.close();
             sender.put(8)
         });
+        assert!(mailbox.wait(Duration::from_secs(10)), "a value that was waited for is still there");
         assert_eq!(mailbox.receive(Duration::from_secs(10)), Received::Value(7));
         assert_eq!(mailbox.receive(Duration::from_secs(10)), Received::Closed);
         assert_eq!(thread.join().ok(), Some(Some(8)));

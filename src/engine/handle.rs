@@ -110,6 +110,7 @@ impl Engine {
             presenter: None,
             pipeline: None,
             last_frame: None,
+            last_request: None,
         };
         let (saves, jobs) = bounded(MAX_SAVES);
         let mut saver = Saver { jobs, models: models.clone(), events: events.clone() };
@@ -140,8 +141,17 @@ impl Engine {
 
     /// Asks for an image; an older request that has not begun is dropped.
     pub fn request(&self, request: RenderRequest) -> Stamp {
+        self.put(request, false)
+    }
+
+    /// The same for a hand that moves: where the image takes long, frames with [`Frame::preview`] come before it.
+    pub fn request_with_previews(&self, request: RenderRequest) -> Stamp {
+        self.put(request, true)
+    }
+
+    fn put(&self, request: RenderRequest, previews: bool) -> Stamp {
         let stamp = Stamp(self.stamps.fetch_add(1, Ordering::Relaxed));
-        self.requests.put(Stamped { stamp, request, at: Instant::now() });
+        self.requests.put(Stamped { stamp, request, previews, at: Instant::now() });
         stamp
     }
 

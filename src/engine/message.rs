@@ -97,6 +97,9 @@ pub struct Frame {
     pub model: ModelId,
     /// The image, or why there is none.
     pub image: Result<PresentedImage, Arc<RenderError>>,
+    /// Where the image is that of a lower block, the pixels on its side: it is to be shown as large as the full image,
+    /// which follows under the same stamp unless a newer request comes first.
+    pub preview: Option<u32>,
     /// Times by stage.
     pub timings: Timings,
     /// Bytes that were mapped back from a GPU for this session's frames so far; stays 0 (`ui` shows it).

@@ -7,6 +7,7 @@ pub mod handle;
 pub mod message;
 pub mod model;
 pub mod pipeline;
+pub mod preview;
 pub mod render;
 pub mod save;
 

@@ -15,11 +15,12 @@ use crate::{
         message::LayerValues,
         model::OpenModel,
         noise::{NoiseField, NoisePlan},
+        preview::{BlockTimes, Progress},
         render::RenderError,
     },
     gpu::readback,
     latent::{WsRecipe, compose_ws},
-    model::{Generator, Styles},
+    model::{BlockState, Generator, Styles},
     session::{Pose, pose::ChannelOffsets},
 };
 
@@ -50,6 +51,32 @@ pub struct Pipeline {
     noise: NoiseField,
     /// `None` for a pipeline that renders once.
     blocks: Option<BlockCache>,
+    times: BlockTimes,
+}
+
+/// A frame between two blocks, for whoever shows something of it early.
+#[derive(Debug)]
+pub struct Step<'a> {
+    generator: &'a Generator,
+    block: usize,
+    state: &'a BlockState,
+    /// What is left to do.
+    pub progress: Progress,
+}
+
+impl Step<'_> {
+    /// Pixels on the side of the image that [`Step::preview`] gives.
+    pub fn side(&self) -> usize {
+        4usize << self.block
+    }
+
+    /// The image so far, [1, C, side, side]; `None` for networks that make none before the last block.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the network refuses.
+    pub fn preview(&self) -> Result<Option<Tensor<4>>, RenderError> {
+        Ok(self.generator.preview(self.block, self.state)?)
+    }
 }
 
 impl Pipeline {
@@ -60,7 +87,14 @@ impl Pipeline {
 
     /// A pipeline for a single image, which holds no activations longer than needed.
     pub fn once(model: Arc<OpenModel>) -> Self {
-        Self { model, w: RecentlyUsed::new(KEPT_SEEDS), styles: None, noise: NoiseField::default(), blocks: None }
+        Self {
+            model,
+            w: RecentlyUsed::new(KEPT_SEEDS),
+            styles: None,
+            noise: NoiseField::default(),
+            blocks: None,
+            times: BlockTimes::default(),
+        }
     }
 
     /// The model.
@@ -111,6 +145,20 @@ impl Pipeline {
         latents: &Latents,
         mut abandon: impl FnMut() -> bool,
     ) -> Result<Option<Tensor<4>>, RenderError> {
+        self.image_in_steps(pose, latents, |_| abandon(), |_| Ok(()))
+    }
+
+    /// The same, with a look at the image so far: `between` is called after every block of this frame but the last.
+    ///
+    /// # Errors
+    /// [`RenderError`] if the network refuses, and what `between` returns.
+    pub fn image_in_steps(
+        &mut self,
+        pose: &Pose,
+        latents: &Latents,
+        mut abandon: impl FnMut(Progress) -> bool,
+        mut between: impl FnMut(Step<'_>) -> Result<(), RenderError>,
+    ) -> Result<Option<Tensor<4>>, RenderError> {
         let generator = &self.model.generator;
         let plan = NoisePlan::new(pose, generator);
         let keys: Vec<BlockKey> =
@@ -127,10 +175,16 @@ impl Pipeline {
         let mut state = state.unwrap_or_else(|| generator.start(1));
         let last = keys.len().saturating_sub(1);
         for (block, key) in keys.iter().enumerate().skip(done) {
-            if abandon() {
+            if abandon(self.times.progress(block, keys.len())) {
                 return Ok(None);
             }
+            let begin = Instant::now();
             state = generator.block(block, state, &styles, &noise.as_input())?;
+            self.times.note(block, begin.elapsed());
+            if block != last {
+                let progress = self.times.progress(block + 1, keys.len());
+                between(Step { generator, block, state: &state, progress })?;
+            }
             if let Some(cache) = self.blocks.as_mut().filter(|_| block != last) {
                 cache.push(key.clone(), state.clone());
             }

@@ -1,6 +1,7 @@
 //! The render thread: takes the newest request, renders it, and puts the frame where the window finds it.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,18 +21,24 @@ use crate::{
         },
         model::Models,
         pipeline::Pipeline,
+        preview::{self, Progress, Schedule},
     },
     gpu::{
         health::{DeviceFault, DeviceHealth},
         present::{PresentError, Presenter},
         readback::{self, ReadbackError},
     },
+    latent::LatentStatistics,
     model::ModelError,
 };
 
 /// While requests keep coming, a frame is given up for a newer one only if the last frame is younger than this: a hand
 /// that moves all the time still sees the image follow.
 const FRESH: Duration = Duration::from_millis(100);
+/// Requests that follow each other within this come from a hand that moves.
+const MOVING: Duration = Duration::from_millis(150);
+/// How long the rest of a frame waits after its preview while the hand moves: the next request is worth more.
+const PAUSE: Duration = Duration::from_millis(20);
 /// How often an idle render thread looks after the device.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -63,6 +70,8 @@ pub enum RenderError {
 pub(crate) struct Stamped {
     pub stamp: Stamp,
     pub request: RenderRequest,
+    /// Whether previews may come before the image.
+    pub previews: bool,
     pub at: Instant,
 }
 
@@ -81,13 +90,39 @@ pub(crate) struct Renderer {
     pub presenter: Option<Presenter>,
     pub pipeline: Option<Pipeline>,
     pub last_frame: Option<Instant>,
+    pub last_request: Option<Instant>,
 }
 
 /// A frame in the making.
-#[derive(Default)]
+#[derive(Debug, Clone)]
 struct Draft {
+    stamp: Stamp,
+    model: ModelId,
+    at: Instant,
     timings: Timings,
     inspected: Option<LayerValues>,
+    statistics: Option<Arc<LatentStatistics>>,
+}
+
+impl Draft {
+    fn new(stamped: &Stamped) -> Self {
+        let Stamped { stamp, request, at, .. } = stamped;
+        let timings = Timings::default();
+        Self { stamp: *stamp, model: request.model, at: *at, timings, inspected: None, statistics: None }
+    }
+
+    fn frame(self, image: Result<PresentedImage, Arc<RenderError>>, preview: Option<u32>) -> Frame {
+        Frame {
+            stamp: self.stamp,
+            model: self.model,
+            image,
+            preview,
+            timings: Timings { total: self.at.elapsed(), ..self.timings },
+            bytes_read_back: readback::thread_bytes(),
+            inspected: self.inspected,
+            statistics: self.statistics,
+        }
+    }
 }
 
 impl Renderer {
@@ -110,9 +145,9 @@ impl Renderer {
         Outcome::Again
     }
 
-    fn answer(&mut self, Stamped { stamp, request, at }: Stamped) {
-        let mut draft = Draft::default();
-        let image = match catch(|| self.render(&request, &mut draft)) {
+    fn answer(&mut self, stamped: Stamped) {
+        let mut draft = Draft::new(&stamped);
+        let image = match catch(|| self.render(&stamped, &mut draft)) {
             Ok(Ok(Some(image))) => Ok(image),
             // Given up: the newer request is already there.
             Ok(Ok(None)) => return,
@@ -127,38 +162,58 @@ impl Renderer {
             None => image,
         };
         if let Err(error) = &image {
-            log::error!("frame {}: {error}", stamp.0);
+            log::error!("frame {}: {error}", stamped.stamp.0);
         }
-        let statistics = self.pipeline.as_ref().and_then(|pipeline| pipeline.model().statistics.get().cloned());
-        draft.timings.total = at.elapsed();
-        self.frames.put(Frame {
-            stamp,
-            model: request.model,
-            image: image.map_err(Arc::new),
-            timings: draft.timings,
-            bytes_read_back: readback::thread_bytes(),
-            inspected: draft.inspected,
-            statistics,
-        });
+        self.frames.put(draft.frame(image.map_err(Arc::new), None));
         self.last_frame = Some(Instant::now());
         (self.wake)();
     }
 
-    fn render(&mut self, request: &RenderRequest, draft: &mut Draft) -> Result<Option<PresentedImage>, RenderError> {
-        let (requests, last_frame) = (&self.requests, self.last_frame);
-        let fresh = || last_frame.is_some_and(|at| at.elapsed() < FRESH);
-        let abandon = || requests.is_closed() || (requests.has_value() && fresh());
+    fn render(&mut self, stamped: &Stamped, draft: &mut Draft) -> Result<Option<PresentedImage>, RenderError> {
+        let Stamped { request, at, .. } = stamped;
+        let moving = self.last_request.replace(*at).is_some_and(|before| at.duration_since(before) < MOVING);
         let pipeline = pipeline(&mut self.pipeline, &self.models, request.model)?;
+        draft.statistics = pipeline.model().statistics.get().cloned();
         let latents = pipeline.latents(&request.pose)?;
         (draft.timings.map, draft.timings.affine) = (latents.map, latents.affine);
         draft.inspected = request.inspect.and_then(|layer| pipeline.layer_values(layer, &latents));
-        let begin = Instant::now();
-        let Some(image) = pipeline.image(&request.pose, &latents, abandon)? else {
-            return Ok(None);
+        let presenter = self.presenter.get_or_insert_with(|| Presenter::new(&self.display.device, &self.display.queue));
+        let schedule = Cell::new(Schedule::new(*at));
+        let (requests, last_frame) = (&self.requests, Cell::new(self.last_frame));
+        let abandon = |progress: Progress| {
+            let shown = schedule.get().shown();
+            if shown && moving && progress.next > PAUSE {
+                requests.wait(PAUSE);
+            }
+            // What is nearly done is worth more than a new beginning, unless it was seen already.
+            let fresh = last_frame.get().is_some_and(|at| at.elapsed() < FRESH);
+            requests.is_closed() || (requests.has_value() && (shown || (fresh && progress.rest > FRESH)))
         };
+        let begin = Instant::now();
+        let image = pipeline.image_in_steps(&request.pose, &latents, abandon, |step| {
+            let mut plan = schedule.get();
+            let wanted = stamped.previews && step.side() >= preview::SMALLEST;
+            if !wanted || !plan.wants(Instant::now(), step.progress) {
+                return Ok(());
+            }
+            let Some(image) = step.preview()? else { return Ok(()) };
+            let mut draft = draft.clone();
+            draft.timings.synthesis = begin.elapsed();
+            let presenting = Instant::now();
+            let image = presenter.present_preview(image)?;
+            draft.timings.present = presenting.elapsed();
+            let now = Instant::now();
+            plan.show(now);
+            schedule.set(plan);
+            last_frame.set(Some(now));
+            self.frames.put(draft.frame(Ok(image), Some(step.side() as u32)));
+            (self.wake)();
+            Ok(())
+        })?;
+        self.last_frame = last_frame.get();
+        let Some(image) = image else { return Ok(None) };
         draft.timings.synthesis = begin.elapsed();
         let begin = Instant::now();
-        let presenter = self.presenter.get_or_insert_with(|| Presenter::new(&self.display.device, &self.display.queue));
         let image = presenter.present(image)?;
         draft.timings.present = begin.elapsed();
         Ok(Some(image))

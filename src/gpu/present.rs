@@ -67,6 +67,8 @@ pub struct Presenter {
     /// Made with the first image that comes from a GPU: the CPU backend's images need none of it.
     kernel: Option<PresentKernel>,
     ring: TextureRing,
+    /// Apart, so that the full images' textures stay.
+    previews: TextureRing,
 }
 
 /// The compiled shader and what it needs.
@@ -110,7 +112,13 @@ impl PresentKernel {
 impl Presenter {
     /// A presenter for textures on the window's device.
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        Self { device: device.clone(), queue: queue.clone(), kernel: None, ring: TextureRing::default() }
+        Self {
+            device: device.clone(),
+            queue: queue.clone(),
+            kernel: None,
+            ring: TextureRing::default(),
+            previews: TextureRing::default(),
+        }
     }
 
     /// Puts an image into a texture that nobody shows.
@@ -121,15 +129,36 @@ impl Presenter {
     /// # Errors
     /// [`PresentError`] if the shape does not fit, the tensor is on another GPU, or its device failed.
     pub fn present(&mut self, image: Tensor<4>) -> Result<PresentedImage, PresentError> {
+        let size = self.size(&image)?;
+        let target = self.ring.next(&self.device, size);
+        self.fill(target, image)
+    }
+
+    /// The same for a smaller image that is shown until the full one is there.
+    ///
+    /// # Errors
+    /// As [`Presenter::present`].
+    pub fn present_preview(&mut self, image: Tensor<4>) -> Result<PresentedImage, PresentError> {
+        let size = self.size(&image)?;
+        let target = self.previews.next(&self.device, size);
+        self.fill(target, image)
+    }
+
+    /// Width and height of an image that can be shown.
+    fn size(&self, image: &Tensor<4>) -> Result<[u32; 2], PresentError> {
         let shape = image.dims();
         let max = self.device.limits().max_texture_dimension_2d;
         let side = |n: usize| u32::try_from(n).ok().filter(|n| (1..=max).contains(n));
-        let ([1, 1 | 3 | 4, _, _], Some(height), Some(width)) = (shape, side(shape[2]), side(shape[3])) else {
-            return Err(PresentError::Shape { shape, max });
-        };
-        let target = self.ring.next(&self.device, [width, height]);
+        match (shape, side(shape[2]), side(shape[3])) {
+            ([1, 1 | 3 | 4, _, _], Some(height), Some(width)) => Ok([width, height]),
+            _ => Err(PresentError::Shape { shape, max }),
+        }
+    }
+
+    fn fill(&mut self, target: PresentedImage, image: Tensor<4>) -> Result<PresentedImage, PresentError> {
+        let [_, channels, height, width] = image.dims();
         if image.device() == Device::flex() {
-            let bytes = quantize::rgba8(&readback::values(image)?, shape[1], shape[2], shape[3])?;
+            let bytes = quantize::rgba8(&readback::values(image)?, channels, height, width)?;
             self.upload(&target.texture, &bytes);
         } else {
             self.dispatch(&target.texture, image)?;

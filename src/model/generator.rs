@@ -302,6 +302,19 @@ impl Generator {
         state.image().filter(|image| image.dims()[2..] == [side, side]).ok_or(ModelError::Unfinished)
     }
 
+    /// The image that a state behind block `index` makes by itself, [N, C, side, side]: in StyleGAN2's `skip` networks the
+    /// sum of the RGB so far, in StyleGAN what the block's own `to_rgb` makes of it. `None` where RGB comes from the last
+    /// block alone (`resnet`, `orig`), and while a StyleGAN grows.
+    ///
+    /// # Errors
+    /// If there is no such block.
+    pub fn preview(&self, index: usize, state: &BlockState) -> Result<Option<Tensor<4>>, ModelError> {
+        match &self.network {
+            Network::StyleGan2(_) => Ok(state.image()),
+            Network::StyleGan1(network) => network.preview(index, state),
+        }
+    }
+
     /// All blocks: [N, C, H, W], nominal range -1..1, on the synthesis device.
     ///
     /// # Errors

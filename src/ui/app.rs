@@ -295,7 +295,12 @@ impl App {
                 ctx.request_repaint_after(wait);
                 return;
             }
-            self.last_stamp = engine.request(request.clone());
+            // What moves by itself has no hand to keep up with: there every image is shown whole.
+            let by_hand = !self.state.animation.runs();
+            self.last_stamp = match by_hand {
+                true => engine.request_with_previews(request.clone()),
+                false => engine.request(request.clone()),
+            };
             self.sent = Some(request);
             self.sent_at = Some(Instant::now());
         }

@@ -137,14 +137,22 @@ impl App {
 
     fn on_frame(&mut self, frame: Frame) {
         let state = &mut self.state;
-        self.shown_stamp = self.shown_stamp.max(frame.stamp);
+        // Behind a preview the full image is still to come.
+        if frame.preview.is_none() {
+            self.shown_stamp = self.shown_stamp.max(frame.stamp);
+        }
         if state.model.as_ref().is_none_or(|model| model.id != frame.model) {
             return;
         }
         state.performance.bytes_read_back = frame.bytes_read_back;
         match frame.image {
             Ok(image) => {
-                state.picture.show(&image, &self.render_state);
+                match (frame.preview, &state.model) {
+                    (Some(_), Some(model)) => {
+                        state.picture.show_preview(&image, model.config.resolution() as u32, &self.render_state);
+                    }
+                    _ => state.picture.show(&image, &self.render_state),
+                }
                 state.performance.push(Instant::now(), frame.timings);
                 state.inspected = frame.inspected;
                 if let Some(statistics) = frame.statistics {

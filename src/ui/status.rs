@@ -40,7 +40,11 @@ fn model_text(state: &AppState) -> String {
     let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
     let config = &model.config;
     let side = config.resolution();
-    format!("{} \u{b7} {side}\u{d7}{side} \u{b7} {} \u{b7} {device}", model.name, config.family_name())
+    let size = match state.picture.preview() {
+        Some(preview) => format!("preview {preview} > {side}"),
+        None => format!("{side}\u{d7}{side}"),
+    };
+    format!("{} \u{b7} {size} \u{b7} {} \u{b7} {device}", model.name, config.family_name())
 }
 
 fn times_ui(ui: &mut Ui, state: &AppState) {

@@ -189,8 +189,7 @@ impl StyleGan1 {
         // The image is needed where it is the result, or where the next resolution blends it in.
         let last = block.resolution == self.resolution;
         let image = if last || self.blend(block.resolution * 2) > 0.0 {
-            let rgb = convolve(&block.rgb, x.clone(), 1.0);
-            let rgb = bias_act(rgb, block.rgb.bias.as_ref().map(Weight::value), Activation::Linear, 1.0, None);
+            let rgb = to_rgb(block, x.clone());
             Some(match smaller {
                 Some(smaller) if blend > 0.0 => rgb.mul_scalar(1.0 - blend).add(smaller.mul_scalar(blend)),
                 _ => rgb,
@@ -199,6 +198,12 @@ impl StyleGan1 {
             None
         };
         Ok(BlockState::new(x, image))
+    }
+
+    /// What the block's own RGB layer makes of a state behind it; `None` while the network grows.
+    pub fn preview(&self, index: usize, state: &BlockState) -> Result<Option<Tensor<4>>, ModelError> {
+        let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
+        Ok((self.lod == 0.0).then(|| to_rgb(block, state.x())))
     }
 
     fn layer(
@@ -280,6 +285,11 @@ impl StyleGan1 {
         }
         Ok(())
     }
+}
+
+fn to_rgb(block: &Block, x: Tensor<4>) -> Tensor<4> {
+    let rgb = convolve(&block.rgb, x, 1.0);
+    bias_act(rgb, block.rgb.bias.as_ref().map(Weight::value), Activation::Linear, 1.0, None)
 }
 
 /// Runs a convolution: [N, I, H, W] to [N, O, H, W] or, upsampling, [N, O, 2H, 2W].
