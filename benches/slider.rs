@@ -1,4 +1,5 @@
-//! Time from the move of a slider to the new texture, through the engine's threads, on the CPU backend.
+//! Time from the move of a slider to the new texture, through the engine's threads, on the CPU backend: to the full image
+//! and, in the benches named `first_...`, to whatever is seen first, a preview or the full image.
 //!
 //!     cargo bench --profile dev --bench slider
 //!
@@ -16,7 +17,7 @@ use std::{
 use divan::Bencher;
 use stylescope::{
     checkpoint,
-    engine::{DisplayDevice, Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest},
+    engine::{DisplayDevice, Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest, Stamp},
     gpu::device::{Compute, DeviceChoice, select},
     model::{Generator, Placement},
     session::Pose,
@@ -68,15 +69,25 @@ impl Session {
         }
     }
 
-    fn frame(&self, pose: Pose) -> Frame {
-        let stamp = self.engine.request(RenderRequest { model: self.model.id, pose, inspect: None });
+    fn request(&self, pose: Pose) -> Stamp {
+        self.engine.request_with_previews(RenderRequest { model: self.model.id, pose, inspect: None })
+    }
+
+    /// The next frame of `stamp` that `wanted` takes.
+    fn frame(&self, stamp: Stamp, wanted: impl Fn(&Frame) -> bool) -> Frame {
         loop {
             if let Some(frame) = self.engine.take_frame().filter(|frame| frame.stamp == stamp) {
                 assert!(frame.image.is_ok(), "{:?}", frame.image.err());
-                return frame;
+                if wanted(&frame) {
+                    return frame;
+                }
             }
             self.woken.recv_timeout(PATIENCE).expect("a frame comes");
         }
+    }
+
+    fn full(&self, pose: Pose) -> Frame {
+        self.frame(self.request(pose), |frame| frame.preview.is_none())
     }
 }
 
@@ -94,34 +105,60 @@ fn file(size: usize) -> &'static std::path::Path {
     })
 }
 
-/// Moves `slider` back and forth and waits for each texture.
-fn drag(bencher: Bencher, size: usize, slider: impl Fn(&ModelSummary, f32) -> Pose) {
+/// What a drag waits for.
+#[derive(Clone, Copy, PartialEq)]
+enum Until {
+    First,
+    Full,
+}
+
+/// Moves `slider` on and waits for each texture.
+fn drag(bencher: Bencher, size: usize, until: Until, slider: impl Fn(&ModelSummary, f32) -> Pose) {
     let session = Session::open(size);
     // The first frame also prepares the kernels.
-    session.frame(slider(&session.model, 0.0));
+    session.full(slider(&session.model, 0.0));
     let mut value = 0.0;
+    // A frame of which only a preview was waited for.
+    let open = std::cell::Cell::new(None);
     bencher
         .with_inputs(|| {
+            // The rest of the frame before is not this one's time.
+            if let Some(stamp) = open.take() {
+                session.frame(stamp, |frame| frame.preview.is_none());
+            }
             value += 0.01;
             slider(&session.model, value)
         })
-        .bench_local_values(|pose| session.frame(pose));
+        .bench_local_values(|pose| {
+            let stamp = session.request(pose);
+            let frame = session.frame(stamp, |frame| until == Until::First || frame.preview.is_none());
+            open.set(frame.preview.map(|_| stamp));
+            frame
+        });
+}
+
+fn psi_pose(_: &ModelSummary, value: f32) -> Pose {
+    let mut pose = Pose::default();
+    pose.truncation.psi = 0.5 + value;
+    pose
 }
 
 /// Truncation psi: every block is computed again.
 #[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
 fn psi(bencher: Bencher, size: usize) {
-    drag(bencher, size, |_, value| {
-        let mut pose = Pose::default();
-        pose.truncation.psi = 0.5 + value;
-        pose
-    });
+    drag(bencher, size, Until::Full, psi_pose);
+}
+
+/// The same, to the first preview.
+#[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
+fn first_psi(bencher: Bencher, size: usize) {
+    drag(bencher, size, Until::First, psi_pose);
 }
 
 /// One style channel of the finest convolution: all blocks before it are kept.
 #[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
 fn finest_style(bencher: Bencher, size: usize) {
-    drag(bencher, size, |model, value| {
+    drag(bencher, size, Until::Full, |model, value| {
         let finest = model.layers.iter().rposition(|layer| layer.noise_index.is_some()).expect("layers have noise");
         let mut pose = Pose::default();
         pose.style_offsets.insert(finest, [(0, value)].into());

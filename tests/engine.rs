@@ -15,7 +15,7 @@ use stylescope::{
         DisplayDevice, Engine, EngineError, EngineEvent, Frame, ModelId, ModelSource, ModelSummary, RenderError,
         RenderRequest, SaveImage, SaveTarget, Stamp, bundled,
         model::{OpenModel, fingerprint},
-        pipeline::{Latents, Pipeline},
+        pipeline::{Latents, Pipeline, Step},
         save::render_picture,
     },
     gpu::{
@@ -156,6 +156,29 @@ fn a_frame_from_the_caches_is_the_cold_frame_bit_for_bit() {
 fn is_silent(model: &OpenModel, change: &str) -> bool {
     let strength: f32 = model.generator.layers().iter().map(|layer| layer.noise_strength.abs()).sum();
     change.contains("noise") && strength == 0.0
+}
+
+#[test]
+fn a_frame_that_followed_previews_is_the_cold_frame_bit_for_bit() {
+    for config in [small_config(), small_stylegan1()] {
+        let model = open_model(config, 7, &Placement::cpu());
+        let mut warm = Pipeline::new(Arc::clone(&model));
+        let mut sides = Vec::new();
+        for (name, pose) in walk() {
+            let latents = warm.latents(&pose).unwrap();
+            let look = |step: Step<'_>| {
+                let preview = step.preview()?.expect("both families make images on the way");
+                assert_eq!(preview.dims(), [1, model.generator.config().img_channels(), step.side(), step.side()]);
+                assert!(readback::values(preview).unwrap().iter().all(|value| value.is_finite()));
+                sides.push(step.side());
+                Ok(())
+            };
+            let image_after = warm.image_in_steps(&pose, &latents, |_| false, look).unwrap().unwrap();
+            let cold = image(&mut Pipeline::once(Arc::clone(&model)), &pose);
+            assert_eq!(bits(&readback::values(image_after).unwrap()), bits(&cold), "{name}: the previews changed it");
+        }
+        assert_eq!(sides[..3], [4, 8, 16], "the first frame stops after every block but the last");
+    }
 }
 
 #[test]
@@ -410,6 +433,49 @@ fn a_drag_shows_frames_and_ends_with_the_newest_pose() {
     let least = (took.as_millis() / 1000) as usize;
     assert!(seen.len() > least, "{} frames in {took:?} of dragging", seen.len());
     assert_eq!(session.texture(&last), render_picture(&bundled_twin(), &pose).unwrap().0);
+}
+
+/// A network whose image takes far longer than a preview may.
+fn slow_file(folder: &Path) -> PathBuf {
+    let mut config = small_config();
+    if let GeneratorConfig::StyleGan2(config) = &mut config {
+        config.resolution = 256;
+        config.channels = ChannelTable::from_base(16384, 128, 256);
+    }
+    let weights = Generator::init(config.clone(), 3, &Placement::cpu()).unwrap().state_dict().unwrap();
+    let path = folder.join("slow.safetensors");
+    checkpoint::save_safetensors(&path, &config, &weights, &[]).unwrap();
+    path
+}
+
+#[test]
+fn a_slow_model_shows_previews_and_then_the_very_same_image() {
+    let Some(mut session) = Session::start(ComputeKind::Cpu) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = slow_file(folder.path());
+    let model = session.open(ModelSource::Path(path.clone()));
+    let side = model.config.resolution() as u32;
+    let mut previews = Vec::new();
+    let mut pose = Pose::default();
+    for step in 0..3 {
+        pose.seed.x = f64::from(step);
+        let stamp = session.engine.request_with_previews(request(&model, &pose));
+        let last = loop {
+            let frame = session.frame(stamp);
+            let Some(preview) = frame.preview else { break frame };
+            // Shown as large as the full image: the same shape with fewer pixels.
+            assert_eq!(frame.image.as_ref().unwrap().size, [preview; 2]);
+            assert!(preview >= 16 && preview < side && side.is_multiple_of(preview), "{preview}");
+            previews.push(preview);
+        };
+        assert_eq!((last.stamp, last.image.as_ref().unwrap().size), (stamp, [side; 2]));
+        assert_eq!(session.texture(&last), render_picture(&model_of_file(&path), &pose).unwrap().0, "seed {step}");
+    }
+    assert!(!previews.is_empty(), "no preview came");
+    // Who does not ask for previews gets none.
+    pose.seed.x = 9.0;
+    let stamp = session.engine.request(request(&model, &pose));
+    assert_eq!(session.frame(stamp).preview, None);
 }
 
 #[test]
