@@ -22,7 +22,7 @@ use crate::{
     gpu::device::{DeviceChoice, select},
     training::{
         TrainConfig,
-        config::{DatasetSource, DatasetSpec},
+        config::{Changes, DatasetSource, DatasetSpec},
         preset::{Preset, PresetOptions, Width},
         session::{Start, TrainCommand, TrainEvent, TrainingSession},
     },
@@ -134,7 +134,8 @@ pub fn run(arguments: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => {
             let folder = folder.clone().or_else(|| arguments.out.clone());
             let folder = folder.ok_or_else(|| UsageError("--resume needs the folder of a run".into()))?;
-            (folder, Start::Resume { kimg: arguments.kimg })
+            let changes = Changes { kimg: arguments.kimg, gamma: arguments.gamma, ..Changes::default() };
+            (folder, Start::Resume { changes })
         }
         None => {
             let config = config(arguments)?;
@@ -180,6 +181,9 @@ fn follow(session: &TrainingSession, interrupted: &AtomicBool) -> anyhow::Result
                     "generator {g} parameters, discriminator {d}; {:.1} of {kimg:.1} kimg done",
                     nimg as f64 / 1000.0
                 );
+            }
+            TrainEvent::Speed { sec_per_kimg, remaining } => {
+                eprintln!("{sec_per_kimg:.1} s/kimg, so about {} to go", duration(remaining));
             }
             TrainEvent::Tick { line, sec_per_kimg, remaining } => {
                 // Regularisers do not run in every tick.

@@ -164,6 +164,36 @@ pub struct Intervals {
     pub checkpoint_ticks: u32,
 }
 
+/// What may change when a training goes on; `None` leaves it as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Changes {
+    /// Length of the whole training, in thousands of images.
+    pub kimg: Option<f64>,
+    /// Weight of R1.
+    pub gamma: Option<f64>,
+    /// Learning rate of both networks.
+    pub learning_rate: Option<f64>,
+    /// Augmentation.
+    pub ada: Option<Ada>,
+}
+
+impl Changes {
+    /// The configuration from now on.
+    ///
+    /// # Errors
+    /// If a number is out of its range.
+    pub fn apply(&self, config: &TrainConfig) -> Result<TrainConfig, ConfigError> {
+        let mut changed = config.clone();
+        changed.kimg = self.kimg.unwrap_or(config.kimg);
+        changed.r1_gamma = self.gamma.unwrap_or(config.r1_gamma);
+        changed.generator_lr = self.learning_rate.unwrap_or(config.generator_lr);
+        changed.discriminator_lr = self.learning_rate.unwrap_or(config.discriminator_lr);
+        changed.ada = self.ada.unwrap_or(config.ada);
+        changed.validate()?;
+        Ok(changed)
+    }
+}
+
 fn check(ok: bool, field: &'static str, value: impl ToString, rule: &'static str) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), rule }) }
 }

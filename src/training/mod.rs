@@ -4,12 +4,14 @@
 pub mod ada;
 pub mod checkpoint_store;
 pub mod config;
+pub mod diagnosis;
 pub mod error;
 pub mod growing;
 pub mod history;
 pub mod losses;
 pub mod optimizer;
 pub mod phases;
+pub mod preflight;
 pub mod preset;
 pub mod random;
 pub mod run_folder;

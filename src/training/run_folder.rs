@@ -10,7 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{config::TrainConfig, error::TrainError};
+use super::{
+    config::{Changes, TrainConfig},
+    error::TrainError,
+};
 use crate::base::atomic_file::write_atomic;
 
 /// What `run.json` says.
@@ -55,11 +58,7 @@ impl RunFolder {
                 .map_err(|error| folder_error(&path.join(name), format!("cannot be made: {error}")))?;
         }
         let program = env!("CARGO_PKG_VERSION").to_owned();
-        let run = RunFile { format: FORMAT, program, config, dataset_fingerprint };
-        let text = serde_json::to_vec_pretty(&run).map_err(|error| TrainError::State(error.to_string()))?;
-        write_atomic(&path.join("run.json"), |out| out.write_all(&text))?;
-        // Read back: text may hold a number whose last bit is another one, and a resumed run must not differ in it.
-        let run = read_run(path)?;
+        let run = write_run(path, &RunFile { format: FORMAT, program, config, dataset_fingerprint })?;
         Ok(Self { path: path.to_owned(), run, _lock: lock })
     }
 
@@ -74,6 +73,18 @@ impl RunFolder {
         let lock = lock(path)?;
         let run = read_run(path)?;
         Ok(Self { path: path.to_owned(), run, _lock: lock })
+    }
+
+    /// Changes what the run is from now on.
+    ///
+    /// # Errors
+    /// If a number is out of its range or `run.json` cannot be replaced; then nothing has changed.
+    pub fn change(&mut self, changes: &Changes) -> Result<(), TrainError> {
+        let config = changes.apply(&self.run.config)?;
+        if config != self.run.config {
+            self.run = write_run(&self.path, &RunFile { config, ..self.run.clone() })?;
+        }
+        Ok(())
     }
 
     /// What the run is.
@@ -105,6 +116,14 @@ impl RunFolder {
     pub fn snapshot(&self, nimg: u64) -> PathBuf {
         self.path.join("snapshots").join(format!("{nimg:09}.safetensors"))
     }
+}
+
+/// Writes `run.json` and reads it back: its text may hold a number whose last bit is another one, and a resumed run must not differ
+/// in it.
+fn write_run(folder: &Path, run: &RunFile) -> Result<RunFile, TrainError> {
+    let text = serde_json::to_vec_pretty(run).map_err(|error| TrainError::State(error.to_string()))?;
+    write_atomic(&folder.join("run.json"), |out| out.write_all(&text))?;
+    read_run(folder)
 }
 
 fn read_run(folder: &Path) -> Result<RunFile, TrainError> {
@@ -161,6 +180,15 @@ mod tests {
         drop(run);
         let again = RunFolder::open(&path).unwrap();
         assert_eq!((again.run(), again.run().dataset_fingerprint.as_str()), (&first, "abc"));
+        drop(again);
+        let mut changed = RunFolder::open(&path).unwrap();
+        changed.change(&Changes { gamma: Some(-1.0), ..Changes::default() }).unwrap_err();
+        assert_eq!(changed.run(), &first);
+        changed.change(&Changes { gamma: Some(0.1), kimg: Some(7.0), ..Changes::default() }).unwrap();
+        drop(changed);
+        let again = RunFolder::open(&path).unwrap();
+        let found = &again.run().config;
+        assert_eq!((found.r1_gamma, found.kimg, found.generator_lr), (0.1, 7.0, first.config.generator_lr));
         drop(again);
         assert!(says(RunFolder::create(&path, config, String::new())).contains("--resume"));
         fs::write(path.join("run.json"), "{").unwrap();

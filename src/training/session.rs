@@ -18,10 +18,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 
 use super::{
     checkpoint_store::{self, SavedState},
-    config::{DatasetSource, TrainConfig},
+    config::{Changes, DatasetSource, TrainConfig},
     error::TrainError,
     growing,
     history::{self, HistoryLine},
+    preflight::remaining_seconds,
     run_folder::RunFolder,
     sample_grid,
     trainer::{Batch, Phases, Progress, Trainer, TrainerState},
@@ -45,8 +46,8 @@ pub enum Start {
     },
     /// From the newest checkpoint of the folder.
     Resume {
-        /// A new length in thousands of images, if it changes.
-        kimg: Option<f64>,
+        /// What is different from now on.
+        changes: Changes,
     },
 }
 
@@ -80,6 +81,13 @@ pub enum TrainEvent {
         total: u64,
         /// What was noticed on the way, e.g. a damaged checkpoint that was passed over.
         notes: Vec<String>,
+    },
+    /// The first steps were timed, so that the time left can be told before the first tick.
+    Speed {
+        /// Seconds for a thousand images, with regularisers by their share.
+        sec_per_kimg: f64,
+        /// Seconds until the end, at that speed.
+        remaining: f64,
     },
     /// A tick has ended.
     Tick {
@@ -140,6 +148,8 @@ pub struct TrainingSession {
 const COMMANDS: usize = 16;
 /// Events that may wait to be taken.
 const EVENTS: usize = 256;
+/// Steps that are timed for [`TrainEvent::Speed`].
+const TIMED_STEPS: u64 = 4;
 /// After a failed write the training tries again by itself after this time.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -264,6 +274,7 @@ struct Run {
     folder: RunFolder,
     config: TrainConfig,
     device: Device,
+    dataset: Dataset,
     trainer: Trainer,
     progress: Progress,
     seconds: f64,
@@ -295,28 +306,29 @@ impl Run {
         abort: Arc<AtomicBool>,
     ) -> Result<Self, TrainError> {
         let mut notes = Vec::new();
-        let (folder, init, resume, kimg) = match start {
+        let (folder, dataset, init, resume) = match start {
             Start::New { config, init } => {
-                let fingerprint = open_dataset(&config)?.fingerprint().to_owned();
-                (RunFolder::create(&path, *config, fingerprint)?, init, false, None)
+                let dataset = open_dataset(&config)?;
+                let fingerprint = dataset.fingerprint().to_owned();
+                (RunFolder::create(&path, *config, fingerprint)?, dataset, init, false)
             }
-            Start::Resume { kimg } => (RunFolder::open(&path)?, None, true, kimg),
+            Start::Resume { changes } => {
+                let mut folder = RunFolder::open(&path)?;
+                folder.change(&changes)?;
+                let dataset = open_dataset(&folder.run().config)?;
+                if dataset.fingerprint() != folder.run().dataset_fingerprint {
+                    notes.push("The images are not those that the run began with.".into());
+                }
+                (folder, dataset, None, true)
+            }
         };
-        let mut config = folder.run().config.clone();
-        if let Some(kimg) = kimg {
-            config.kimg = kimg;
-            config.validate()?;
-        }
+        let config = folder.run().config.clone();
         let mut trainer = Trainer::new(&config, &device)?;
         let (mut progress, mut seconds) = (Progress::default(), 0.0);
         if let Some((generator, discriminator)) = init {
             trainer.init_from(generator, discriminator)?;
         }
         if resume {
-            let found = open_dataset(&config)?;
-            if found.fingerprint() != folder.run().dataset_fingerprint {
-                notes.push("The images are not those that the run began with.".into());
-            }
             if let Some(restored) = checkpoint_store::newest(&folder.checkpoints())? {
                 notes.extend(
                     restored.passed_over.iter().map(|reason| format!("A checkpoint was passed over: {reason}")),
@@ -329,7 +341,21 @@ impl Run {
             }
             seconds = history::rewind(&folder.history(), progress.nimg)?.last().map_or(0.0, |line| line.seconds);
         }
-        Ok(Self { folder, config, device, trainer, progress, seconds, loader: None, inbox, outlet, ema, abort, notes })
+        Ok(Self {
+            folder,
+            config,
+            device,
+            dataset,
+            trainer,
+            progress,
+            seconds,
+            loader: None,
+            inbox,
+            outlet,
+            ema,
+            abort,
+            notes,
+        })
     }
 
     fn run(&mut self) -> Result<(), TrainError> {
@@ -346,6 +372,7 @@ impl Run {
             self.persist(0)?;
         }
         let mut tick_start = (Instant::now(), self.progress.nimg, self.waited());
+        let mut timed = Some((self.progress.iteration, 0.0));
         // A single step of one network begins a pause, whose end says what comes next.
         let mut pause = None;
         while self.progress.nimg < total {
@@ -354,19 +381,38 @@ impl Run {
                 Next::Stop => return self.end(false),
             };
             pause = (phases != BOTH).then_some(None);
+            let start = Instant::now();
             let batch = self.next_batch()?;
             let count = batch.1;
             self.trainer.step(&batch.0, self.progress, phases)?;
+            let step_seconds = start.elapsed().as_secs_f64();
             let before = self.progress.nimg / tick_images;
             self.progress.nimg += count as u64;
             self.progress.iteration += 1;
             if self.progress.nimg / tick_images > before || self.progress.nimg >= total {
-                self.tick(&tick_start, total)?;
+                self.tick(&tick_start)?;
                 self.persist(self.progress.nimg / tick_images)?;
                 tick_start = (Instant::now(), self.progress.nimg, self.waited());
+                timed = None;
+            }
+            if let Some((first, seconds)) = &mut timed {
+                *seconds += step_seconds;
+                if self.progress.iteration == *first + TIMED_STEPS {
+                    let (first, seconds) = (*first, *seconds);
+                    self.tell_speed(first, seconds, count);
+                    timed = None;
+                }
             }
         }
         self.end(true)
+    }
+
+    /// Tells how fast the first steps were, which took `seconds`, with regularisers by how often they come.
+    fn tell_speed(&self, first: u64, seconds: f64, batch: usize) {
+        let share = self.trainer.times().usual_share(&self.config, first, TIMED_STEPS);
+        let image = share * seconds / (TIMED_STEPS as f64 * batch as f64);
+        let remaining = remaining_seconds(&self.config, self.progress.nimg, image);
+        self.outlet.tell(TrainEvent::Speed { sec_per_kimg: image * 1000.0, remaining });
     }
 
     fn waited(&self) -> f64 {
@@ -382,7 +428,7 @@ impl Run {
             slot => {
                 let options =
                     LoaderOptions { batch: size, seed: self.config.seed, shown: self.progress.nimg, ahead: 2 };
-                let loader = Loader::start(open_dataset(&self.config)?, options).map_err(data)?;
+                let loader = Loader::start(self.dataset.clone(), options).map_err(data)?;
                 &mut slot.insert((loader, size)).0
             }
         };
@@ -437,7 +483,7 @@ impl Run {
     }
 
     /// Reads the losses of the tick, writes its line, and shows the moving average.
-    fn tick(&mut self, start: &(Instant, u64, f64), total: u64) -> Result<(), TrainError> {
+    fn tick(&mut self, start: &(Instant, u64, f64)) -> Result<(), TrainError> {
         let &(began, nimg, waited) = start;
         let elapsed = began.elapsed().as_secs_f64();
         self.seconds += elapsed;
@@ -468,7 +514,7 @@ impl Run {
         self.until_written(|_| history::append(&path, &line))?;
         let (config, weights) = self.trainer.ema()?;
         self.ema.put(EmaSnapshot { nimg: self.progress.nimg, config, weights });
-        let remaining = total.saturating_sub(self.progress.nimg) as f64 / 1000.0 * sec_per_kimg;
+        let remaining = remaining_seconds(&self.config, self.progress.nimg, sec_per_kimg / 1000.0);
         self.outlet.tell(TrainEvent::Tick { line, sec_per_kimg, remaining });
         Ok(())
     }
