@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("session", &["base", "model", "latent"]),
     ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "session"]),
     ("cli", &["base", "data", "gpu", "model", "checkpoint", "latent", "training", "session", "engine", "ui"]),
-    ("ui", &["base", "gpu", "model", "checkpoint", "latent", "session", "engine"]),
+    ("ui", &["base", "data", "gpu", "model", "checkpoint", "latent", "training", "session", "engine"]),
 ];
 
 /// Parts of a layer that another layer may not see although it may use the rest: (user, forbidden path).

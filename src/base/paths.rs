@@ -1,9 +1,6 @@
 //! Where a platform wants a program to keep its files.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::PathBuf};
 
 /// The variable that puts all settings into a folder of one's own choice.
 pub const CONFIG_DIR_VARIABLE: &str = "STYLESCOPE_CONFIG_DIR";
@@ -71,15 +68,26 @@ pub fn config_dir_from(
 /// Where pictures go until the user chooses another folder: `Pictures` in the home folder if there is one, else the
 /// home folder, else the current folder.
 pub fn pictures_dir() -> PathBuf {
-    let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| !home.is_empty());
-    match home {
-        Some(home) => Some(Path::new(&home).join("Pictures")).filter(|path| path.is_dir()).unwrap_or(home.into()),
+    match home_dir() {
+        Some(home) => Some(home.join("Pictures")).filter(|path| path.is_dir()).unwrap_or(home),
         None => PathBuf::from("."),
     }
 }
 
+/// Where training runs go until the user chooses another folder: `stylescope-runs` in the home folder, else in the current one.
+pub fn runs_dir() -> PathBuf {
+    home_dir().unwrap_or_else(|| PathBuf::from(".")).join("stylescope-runs")
+}
+
+fn home_dir() -> Option<PathBuf> {
+    let home = std::env::var_os(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).filter(|home| !home.is_empty());
+    home.map(PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn dir(platform: Platform, variables: &[(&str, &str)]) -> Result<PathBuf, NoConfigDir> {

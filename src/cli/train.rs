@@ -25,6 +25,7 @@ use crate::{
         config::{Changes, DatasetSource, DatasetSpec},
         preset::{Preset, PresetOptions, Width},
         session::{Start, TrainCommand, TrainEvent, TrainingSession},
+        transfer::{self, InitialWeights},
     },
 };
 
@@ -173,7 +174,7 @@ fn follow(session: &TrainingSession, interrupted: &AtomicBool) -> anyhow::Result
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the training ended without a word"),
         };
         match event {
-            TrainEvent::Begun { parameters: [g, d], nimg, total: images, notes } => {
+            TrainEvent::Begun { parameters: [g, d], nimg, total: images, notes, .. } => {
                 total = images;
                 notes.iter().for_each(|note| eprintln!("{note}"));
                 let kimg = images as f64 / 1000.0;
@@ -253,18 +254,8 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
     Ok(config)
 }
 
-/// The generator's weights of a model file, and the discriminator's where it has one that can be read.
-fn initial_weights(
-    file: &std::path::Path,
-) -> anyhow::Result<(crate::model::state_dict::StateDict, Option<crate::model::state_dict::StateDict>)> {
-    let checkpoint = model::open(file)?;
-    let index = checkpoint.generator_named(None)?;
-    let (_, generator) = checkpoint.load_generator(index)?;
-    let discriminator = match checkpoint.discriminator() {
-        Some(index) => Some(checkpoint.load_discriminator(index)?.1),
-        None => None,
-    };
-    Ok((generator, discriminator))
+fn initial_weights(file: &std::path::Path) -> anyhow::Result<InitialWeights> {
+    Ok(transfer::initial_weights(&model::open(file)?, None)?)
 }
 
 fn duration(seconds: f64) -> String {

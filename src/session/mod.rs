@@ -11,6 +11,7 @@ pub mod record;
 mod sanitize;
 pub mod settings;
 pub mod settings_store;
+pub mod training_settings;
 
 pub use document::{Document, GestureId};
 pub use edit::{MixPreset, PoseEdit};
@@ -19,3 +20,4 @@ pub use pose::Pose;
 pub use record::PoseRecord;
 pub use settings::Settings;
 pub use settings_store::{SettingsSaver, SettingsStore};
+pub use training_settings::TrainingSettings;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{capped, pose::Pose};
+use super::{capped, pose::Pose, training_settings::TrainingSettings};
 
 /// Files that the list of recent ones holds.
 pub const MAX_RECENT: usize = 10;
@@ -100,6 +100,8 @@ pub struct Settings {
     /// What was open.
     #[serde(serialize_with = "utf8::session")]
     pub last_session: Option<LastSession>,
+    /// What was chosen for the last training.
+    pub training: TrainingSettings,
 }
 
 impl Default for Settings {
@@ -116,6 +118,7 @@ impl Default for Settings {
             animation_speed: 0.25,
             panels: BTreeMap::new(),
             last_session: None,
+            training: TrainingSettings::default(),
         }
     }
 }
@@ -156,6 +159,7 @@ impl Settings {
                 .last_session
                 .as_ref()
                 .map(|last| LastSession { model: last.model.clone(), pose: last.pose.sanitized() }),
+            training: self.training.sanitized(),
             ..self.clone()
         }
     }
@@ -163,7 +167,7 @@ impl Settings {
 
 /// JSON has no place for paths that are not Unicode, which Linux allows. They are left out; failing to save
 /// everything else because of them would be worse.
-mod utf8 {
+pub(super) mod utf8 {
     use std::path::PathBuf;
 
     use serde::{Serialize, Serializer};

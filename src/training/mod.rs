@@ -18,6 +18,7 @@ pub mod run_folder;
 pub mod sample_grid;
 pub mod session;
 pub mod trainer;
+pub mod transfer;
 
 pub use config::TrainConfig;
 pub use error::TrainError;

@@ -46,8 +46,6 @@ pub enum Stream {
     RegularizerNoise = 16,
     /// Augmentation in a regularising step of the discriminator.
     RegularizerAugment = 17,
-    /// The fixed latents of the grid of samples.
-    Grid = 18,
     /// The order of the images.
     DataOrder = 19,
     /// Mirroring of the images.
@@ -159,14 +157,14 @@ mod tests {
     #[test]
     fn every_part_of_the_place_matters_and_nothing_else() {
         let first = |seed, stream, step, index| Draws::indexed(seed, stream, step, index).normals(4);
-        let reference = first(1, Stream::Grid, 2, 3);
-        assert_eq!(reference, first(1, Stream::Grid, 2, 3));
-        assert_ne!(reference, first(1 << 40, Stream::Grid, 2, 3));
+        let reference = first(1, Stream::Measurement, 2, 3);
+        assert_eq!(reference, first(1, Stream::Measurement, 2, 3));
+        assert_ne!(reference, first(1 << 40, Stream::Measurement, 2, 3));
         assert_ne!(reference, first(1, Stream::DataOrder, 2, 3));
-        assert_ne!(reference, first(1, Stream::Grid, 2 + (1 << 40), 3));
-        assert_ne!(reference, first(1, Stream::Grid, 2, 4));
+        assert_ne!(reference, first(1, Stream::Measurement, 2 + (1 << 40), 3));
+        assert_ne!(reference, first(1, Stream::Measurement, 2, 4));
         // A longer draw begins with the shorter one.
-        assert_eq!(Draws::indexed(1, Stream::Grid, 2, 3).normals(1001)[..4], reference);
+        assert_eq!(Draws::indexed(1, Stream::Measurement, 2, 3).normals(1001)[..4], reference);
     }
 
     #[test]

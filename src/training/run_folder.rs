@@ -126,7 +126,57 @@ fn write_run(folder: &Path, run: &RunFile) -> Result<RunFile, TrainError> {
     read_run(folder)
 }
 
-fn read_run(folder: &Path) -> Result<RunFile, TrainError> {
+/// A snapshot of the generator in the folder of a run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotFile {
+    /// Images shown.
+    pub nimg: u64,
+    /// The file; it opens as a model.
+    pub path: PathBuf,
+}
+
+impl SnapshotFile {
+    /// The snapshot of this path; `None` where the name is not one that a training gives.
+    pub fn of(path: PathBuf) -> Option<Self> {
+        let nimg = path.file_stem()?.to_str()?.parse().ok()?;
+        Some(Self { nimg, path })
+    }
+}
+
+/// The snapshots of a run, oldest first. Needs no lock: a training may go on meanwhile.
+///
+/// # Errors
+/// If the folder is there and cannot be read.
+pub fn snapshots(run: &Path) -> Result<Vec<SnapshotFile>, TrainError> {
+    numbered(&run.join("snapshots"), "safetensors")
+}
+
+/// The newest picture of the grid, if there is one.
+///
+/// # Errors
+/// If the folder is there and cannot be read.
+pub fn newest_sample(run: &Path) -> Result<Option<PathBuf>, TrainError> {
+    Ok(numbered(&run.join("samples"), "png")?.pop().map(|sample| sample.path))
+}
+
+fn numbered(folder: &Path, extension: &str) -> Result<Vec<SnapshotFile>, TrainError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(TrainError::Read { path: folder.to_owned(), source }),
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == extension)).filter_map(SnapshotFile::of).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// What `run.json` of a folder says. Needs no lock.
+///
+/// # Errors
+/// If it cannot be read, or says what this program does not understand.
+pub fn read_run(folder: &Path) -> Result<RunFile, TrainError> {
     let path = folder.join("run.json");
     let bytes = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
     let run: RunFile = serde_json::from_slice(&bytes)
@@ -212,6 +262,15 @@ mod tests {
         let run = RunFolder::create(folder.path(), config, String::new()).unwrap();
         assert!(run.snapshot(123_456).ends_with("snapshots/000123456.safetensors"));
         assert!(run.sample(8).ends_with("samples/000000008.png"));
+        for nimg in [1_000_000_000, 8, 123_456] {
+            fs::write(run.snapshot(nimg), "").unwrap();
+        }
+        fs::write(run.path().join("snapshots/best.safetensors"), "").unwrap();
+        fs::write(run.path().join("snapshots/000000009.tmp"), "").unwrap();
+        let found: Vec<u64> = snapshots(run.path()).unwrap().into_iter().map(|file| file.nimg).collect();
+        assert_eq!(found, [8, 123_456, 1_000_000_000]);
+        assert_eq!(newest_sample(run.path()).unwrap(), None);
+        assert_eq!(snapshots(&run.path().join("nowhere")).unwrap(), []);
         // Checkpoints are no snapshots: opening the folder as a model looks into `snapshots` alone.
         assert!(!run.checkpoints().starts_with(run.path().join("snapshots")));
     }

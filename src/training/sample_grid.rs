@@ -1,28 +1,32 @@
-//! The picture of a training: images of fixed latents, side by side.
+//! The picture of a training: images of the seeds 0 to 63, side by side. They are seeds as in the explorer, so that each cell is
+//! a pose, and two runs can be compared cell by cell.
 
 use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-use super::{
-    error::TrainError,
-    random::{Draws, Stream},
-};
+use super::error::TrainError;
 use crate::{
-    base::atomic_file::write_atomic,
+    base::{atomic_file::write_atomic, numpy_rng::z_from_seed},
     gpu::quantize::rgba8,
     model::{Generator, ModelError, Noise, Placement, config::GeneratorConfig, state_dict::StateDict},
 };
 
 /// Images a side.
-const COLUMNS: usize = 8;
+pub const COLUMNS: usize = 8;
+
+/// What a cell shows: the seed of its `z`, and its class where the network has `label_dim` classes. The image is that of
+/// psi 1 and the stored noise.
+pub fn cell(index: usize, label_dim: usize) -> (u32, usize) {
+    (index as u32, index % COLUMNS % label_dim.max(1))
+}
 
 /// Writes a PNG of 8x8 images. They are computed one by one on the CPU, so the picture never needs more memory than an image.
 ///
 /// # Errors
 /// If the network cannot be built or the file not written.
-pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict, seed: u64) -> Result<(), TrainError> {
+pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict) -> Result<(), TrainError> {
     let (side, z_dim, label_dim) = (config.resolution(), config.z_dim(), config.label_dim());
     let channels = config.img_channels();
     let placement = Placement::cpu();
@@ -31,12 +35,12 @@ pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict, seed: u64
     let noise = Noise::Const { strength: &ones };
     let width = COLUMNS * side;
     let mut picture = vec![0u8; width * width * 4];
-    for cell in 0..COLUMNS * COLUMNS {
-        let z = Draws::indexed(seed, Stream::Grid, 0, cell as u32).normals(z_dim);
-        let z = Tensor::from_data(TensorData::new(z, [1, z_dim]), &placement.latent);
+    for index in 0..COLUMNS * COLUMNS {
+        let (seed, class) = cell(index, label_dim);
+        let z = Tensor::from_data(TensorData::new(z_from_seed(seed, z_dim), [1, z_dim]), &placement.latent);
         let label = (label_dim > 0).then(|| {
             let mut one_hot = vec![0.0f32; label_dim];
-            one_hot[cell % COLUMNS % label_dim] = 1.0;
+            one_hot[class] = 1.0;
             Tensor::from_data(TensorData::new(one_hot, [1, label_dim]), &placement.latent)
         });
         let w = generator.map(z, label)?;
@@ -47,7 +51,7 @@ pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict, seed: u64
         })?;
         let pixels = rgba8(&values, channels, side, side)
             .map_err(|error| TrainError::State(format!("a sample is no image: {error}")))?;
-        let (left, top) = (cell % COLUMNS * side, cell / COLUMNS * side);
+        let (left, top) = (index % COLUMNS * side, index / COLUMNS * side);
         for (row, line) in pixels.chunks_exact(side * 4).enumerate() {
             let start = ((top + row) * width + left) * 4;
             picture[start..start + side * 4].copy_from_slice(line);

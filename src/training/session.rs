@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -23,9 +23,10 @@ use super::{
     growing,
     history::{self, HistoryLine},
     preflight::remaining_seconds,
-    run_folder::RunFolder,
+    run_folder::{self, RunFolder, SnapshotFile},
     sample_grid,
     trainer::{Batch, Phases, Progress, Trainer, TrainerState},
+    transfer::InitialWeights,
 };
 use crate::{
     base::{error_chain::error_chain, mailbox::Mailbox, worker},
@@ -42,7 +43,7 @@ pub enum Start {
         /// What is trained.
         config: Box<TrainConfig>,
         /// Weights to begin with instead of fresh ones: the generator's and the discriminator's (transfer).
-        init: Option<(StateDict, Option<StateDict>)>,
+        init: Option<InitialWeights>,
     },
     /// From the newest checkpoint of the folder.
     Resume {
@@ -81,6 +82,8 @@ pub enum TrainEvent {
         total: u64,
         /// What was noticed on the way, e.g. a damaged checkpoint that was passed over.
         notes: Vec<String>,
+        /// What the run is, and what lies in its folder already.
+        past: Box<Past>,
     },
     /// The first steps were timed, so that the time left can be told before the first tick.
     Speed {
@@ -124,6 +127,19 @@ pub enum TrainEvent {
     },
 }
 
+/// What a run is and has behind it when its training begins or goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// What decides the result.
+    pub config: TrainConfig,
+    /// A line a tick, oldest first.
+    pub history: Vec<HistoryLine>,
+    /// Snapshots of the generator, oldest first.
+    pub snapshots: Vec<SnapshotFile>,
+    /// The newest picture of the grid.
+    pub sample: Option<PathBuf>,
+}
+
 /// The generator's moving average with the number of images behind it.
 #[derive(Debug, Clone)]
 pub struct EmaSnapshot {
@@ -140,8 +156,26 @@ pub struct TrainingSession {
     commands: Sender<TrainCommand>,
     events: Receiver<TrainEvent>,
     ema: Mailbox<EmaSnapshot>,
+    live: Arc<Live>,
     abort: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Called from the training's thread after each event, e.g. to wake a window.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Where the training is between two ticks, for whoever looks.
+#[derive(Debug, Default)]
+struct Live {
+    nimg: AtomicU64,
+    iteration: AtomicU64,
+}
+
+impl Live {
+    fn set(&self, progress: Progress) {
+        self.nimg.store(progress.nimg, Ordering::Relaxed);
+        self.iteration.store(progress.iteration, Ordering::Relaxed);
+    }
 }
 
 /// Commands that may wait for the training to take them.
@@ -159,14 +193,23 @@ impl TrainingSession {
     /// # Errors
     /// If the system refuses the thread.
     pub fn start(folder: PathBuf, start: Start, device: Device) -> Result<Self, TrainError> {
+        Self::start_waking(folder, start, device, Arc::new(|| {}))
+    }
+
+    /// The same; `wake` is called after each event.
+    ///
+    /// # Errors
+    /// If the system refuses the thread.
+    pub fn start_waking(folder: PathBuf, start: Start, device: Device, wake: Wake) -> Result<Self, TrainError> {
         let (commands, inbox) = bounded(COMMANDS);
         let (outbox, events) = bounded(EVENTS);
         let (ema, abort) = (Mailbox::default(), Arc::new(AtomicBool::new(false)));
-        let (mailbox, aborted) = (ema.clone(), Arc::clone(&abort));
+        let live = Arc::new(Live::default());
+        let shared = Shared { ema: ema.clone(), live: Arc::clone(&live), abort: Arc::clone(&abort) };
         let body = move || {
-            let outlet = Outlet(outbox);
+            let outlet = Outlet(outbox, wake);
             let result = worker::catch(|| {
-                let mut run = Run::new(folder, start, device, inbox, outlet.clone(), mailbox, aborted)?;
+                let mut run = Run::new(folder, start, device, inbox, outlet.clone(), shared)?;
                 run.run()
             });
             match result {
@@ -176,7 +219,7 @@ impl TrainingSession {
             }
         };
         let thread = std::thread::Builder::new().name("train".into()).spawn(body).map_err(TrainError::Thread)?;
-        Ok(Self { commands, events, ema, abort, thread: Some(thread) })
+        Ok(Self { commands, events, ema, live, abort, thread: Some(thread) })
     }
 
     /// Tells the training something; `false` if it has ended or too much is waiting.
@@ -193,6 +236,17 @@ impl TrainingSession {
     pub fn ema(&self) -> &Mailbox<EmaSnapshot> {
         &self.ema
     }
+
+    /// Where it is now; events tell it at ticks alone.
+    pub fn progress(&self) -> Progress {
+        let Live { nimg, iteration } = &*self.live;
+        Progress { nimg: nimg.load(Ordering::Relaxed), iteration: iteration.load(Ordering::Relaxed) }
+    }
+
+    /// Whether the thread has ended: dropping the session does not wait then.
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 impl Drop for TrainingSession {
@@ -207,7 +261,7 @@ impl Drop for TrainingSession {
 
 /// The sending end of the events.
 #[derive(Clone)]
-struct Outlet(Sender<TrainEvent>);
+struct Outlet(Sender<TrainEvent>, Wake);
 
 impl Outlet {
     /// A listener that does not listen must not stop the training: what finds no room is dropped.
@@ -215,11 +269,13 @@ impl Outlet {
         if let Err(TrySendError::Full(event)) = self.0.try_send(event) {
             log::debug!("nobody takes the training's events; dropped {event:?}");
         }
+        (self.1)();
     }
 
     /// The last word waits for room, as long as somebody could make it.
     fn tell_last(&self, event: TrainEvent) {
         let _ = self.0.send_timeout(event, Duration::from_secs(5));
+        (self.1)();
     }
 
     fn fail(&self, error: &TrainError) {
@@ -269,6 +325,13 @@ fn open_dataset(config: &TrainConfig) -> Result<Dataset, TrainError> {
     Ok(dataset)
 }
 
+/// What the thread shares with the handle.
+struct Shared {
+    ema: Mailbox<EmaSnapshot>,
+    live: Arc<Live>,
+    abort: Arc<AtomicBool>,
+}
+
 /// Everything that the thread works with.
 struct Run {
     folder: RunFolder,
@@ -281,9 +344,10 @@ struct Run {
     loader: Option<(Loader, usize)>,
     inbox: Receiver<TrainCommand>,
     outlet: Outlet,
-    ema: Mailbox<EmaSnapshot>,
-    abort: Arc<AtomicBool>,
+    shared: Shared,
     notes: Vec<String>,
+    /// Until it is told.
+    history: Vec<HistoryLine>,
 }
 
 /// Whether to go on after looking at the commands.
@@ -302,8 +366,7 @@ impl Run {
         device: Device,
         inbox: Receiver<TrainCommand>,
         outlet: Outlet,
-        ema: Mailbox<EmaSnapshot>,
-        abort: Arc<AtomicBool>,
+        shared: Shared,
     ) -> Result<Self, TrainError> {
         let mut notes = Vec::new();
         let (folder, dataset, init, resume) = match start {
@@ -324,7 +387,7 @@ impl Run {
         };
         let config = folder.run().config.clone();
         let mut trainer = Trainer::new(&config, &device)?;
-        let (mut progress, mut seconds) = (Progress::default(), 0.0);
+        let (mut progress, mut history) = (Progress::default(), Vec::new());
         if let Some((generator, discriminator)) = init {
             trainer.init_from(generator, discriminator)?;
         }
@@ -339,8 +402,10 @@ impl Run {
             } else {
                 notes.push("There is no checkpoint yet; the run begins anew.".into());
             }
-            seconds = history::rewind(&folder.history(), progress.nimg)?.last().map_or(0.0, |line| line.seconds);
+            history = history::rewind(&folder.history(), progress.nimg)?;
         }
+        shared.live.set(progress);
+        let seconds = history.last().map_or(0.0, |line| line.seconds);
         Ok(Self {
             folder,
             config,
@@ -352,9 +417,9 @@ impl Run {
             loader: None,
             inbox,
             outlet,
-            ema,
-            abort,
+            shared,
             notes,
+            history,
         })
     }
 
@@ -365,6 +430,12 @@ impl Run {
             nimg: self.progress.nimg,
             total,
             notes: std::mem::take(&mut self.notes),
+            past: Box::new(Past {
+                config: self.config.clone(),
+                history: std::mem::take(&mut self.history),
+                snapshots: run_folder::snapshots(self.folder.path())?,
+                sample: run_folder::newest_sample(self.folder.path())?,
+            }),
         });
         let tick_images = ((self.config.intervals.tick_kimg * 1000.0).round() as u64).max(1);
         if self.progress.nimg == 0 {
@@ -389,6 +460,7 @@ impl Run {
             let before = self.progress.nimg / tick_images;
             self.progress.nimg += count as u64;
             self.progress.iteration += 1;
+            self.shared.live.set(self.progress);
             if self.progress.nimg / tick_images > before || self.progress.nimg >= total {
                 self.tick(&tick_start)?;
                 self.persist(self.progress.nimg / tick_images)?;
@@ -445,7 +517,7 @@ impl Run {
         }
         let since = Instant::now();
         loop {
-            if self.abort.load(Ordering::Relaxed) {
+            if self.shared.abort.load(Ordering::Relaxed) {
                 return Ok(Next::Stop);
             }
             let command = if paused {
@@ -513,7 +585,7 @@ impl Run {
         let path = self.folder.history();
         self.until_written(|_| history::append(&path, &line))?;
         let (config, weights) = self.trainer.ema()?;
-        self.ema.put(EmaSnapshot { nimg: self.progress.nimg, config, weights });
+        self.shared.ema.put(EmaSnapshot { nimg: self.progress.nimg, config, weights });
         let remaining = remaining_seconds(&self.config, self.progress.nimg, sec_per_kimg / 1000.0);
         self.outlet.tell(TrainEvent::Tick { line, sec_per_kimg, remaining });
         Ok(())
@@ -527,7 +599,7 @@ impl Run {
             let path = self.folder.sample(self.progress.nimg);
             self.until_written(|run| {
                 let (config, weights) = run.trainer.ema()?;
-                sample_grid::write(&path, config, weights, run.config.seed)
+                sample_grid::write(&path, config, weights)
             })?;
             self.outlet.tell(TrainEvent::Sample(path));
         }
@@ -583,7 +655,7 @@ impl Run {
             if complete {
                 let path = self.folder.sample(self.progress.nimg);
                 let (config, weights) = self.trainer.ema()?;
-                sample_grid::write(&path, config, weights, self.config.seed)?;
+                sample_grid::write(&path, config, weights)?;
                 self.outlet.tell(TrainEvent::Sample(path));
             }
         }

@@ -17,6 +17,7 @@ use super::{
     state::{AppState, DeviceLine},
     status, theme,
     toast::{self, ToastKind},
+    training::TrainingHost,
 };
 use crate::{
     base::error_chain::error_chain,
@@ -70,6 +71,7 @@ pub struct App {
     pub(super) commands: CommandSender,
     pub(super) engine: Option<Engine>,
     pub(super) background: Background,
+    pub(super) training: TrainingHost,
     pub(super) render_state: RenderState,
     /// The opening that is under way.
     pub(super) ticket: Option<OpenTicket>,
@@ -116,12 +118,14 @@ impl App {
             queue: render_state.queue.clone(),
             info: render_state.adapter.get_info(),
         };
+        let training = TrainingHost::new(options.compute.clone(), Arc::clone(&wake));
         let engine = Engine::start(options.compute, display, Arc::clone(&wake))?;
         let mut app = Self {
             state: AppState::new(device),
             commands: CommandSender::default(),
             engine: Some(engine),
             background: Background::new(wake),
+            training,
             render_state,
             ticket: None,
             context,
@@ -198,6 +202,8 @@ impl App {
         let toasts = self.state.toasts.shown().len();
         self.take_input(ctx);
         self.drain();
+        self.drain_training(ctx);
+        self.watch_closing(ctx);
         for command in self.commands.take() {
             self.apply(command, ctx);
             // The settings are looked at once a second; what changed last must not wait for the next movement.

@@ -61,7 +61,8 @@ impl App {
                 palette::forget(ctx);
                 self.state.dialog = Some(Dialog::Palette);
             }
-            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Command::Quit => self.close(ctx),
+            Command::Training(command) => self.apply_training(command, ctx),
             other => self.apply_pose(other, ctx),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     export::ExportKind,
     state::AppState,
     toast::ToastId,
+    training::TrainingCommand,
     zoom::{CanvasView, Zoom},
 };
 use crate::session::{GestureId, PoseEdit};
@@ -114,6 +115,9 @@ pub enum Command {
     /// Wait for the screen's refresh or not.
     Vsync(bool),
 
+    /// Something about training.
+    Training(TrainingCommand),
+
     /// Search all commands.
     Palette,
     /// Show all shortcuts.
@@ -139,13 +143,15 @@ pub enum Group {
     View,
     /// The network.
     Model,
+    /// Training.
+    Train,
     /// Help.
     Help,
 }
 
 impl Group {
     /// All groups, in the order of the menu bar.
-    pub const ALL: [Self; 5] = [Self::File, Self::Edit, Self::View, Self::Model, Self::Help];
+    pub const ALL: [Self; 6] = [Self::File, Self::Edit, Self::View, Self::Model, Self::Train, Self::Help];
 
     /// The menu's name.
     pub fn label(self) -> &'static str {
@@ -154,6 +160,7 @@ impl Group {
             Self::Edit => "Edit",
             Self::View => "View",
             Self::Model => "Model",
+            Self::Train => "Train",
             Self::Help => "Help",
         }
     }
@@ -219,6 +226,7 @@ impl Group {
                 Some(C::PreviousLayer),
                 Some(C::NextLayer),
             ],
+            Self::Train => TrainingCommand::MENU.map(|entry| entry.map(C::Training)).into(),
             Self::Help => vec![Some(C::Shortcuts), Some(C::Palette), None, Some(C::About)],
         }
     }
@@ -290,6 +298,7 @@ impl Command {
             Self::Section(title, false) => return format!("Close section {title}"),
             Self::FpsLimit(_) => "FPS limit",
             Self::Vsync(_) => "Vertical sync",
+            Self::Training(command) => command.label(),
             Self::Palette => "Command palette",
             Self::Shortcuts => "Keyboard shortcuts",
             Self::About => "About Stylescope",
@@ -325,6 +334,7 @@ impl Command {
             Self::Compare(_) => "Hold to see the same seed without truncation, mixing and edits",
             Self::FpsLimit(_) => "Highest number of images that are asked for in a second",
             Self::Vsync(_) => "Wait for the screen's refresh before a new picture is shown",
+            Self::Training(command) => command.tooltip(),
             Self::Palette => "Search all commands by name",
             _ => "",
         }
@@ -357,6 +367,7 @@ impl Command {
             Self::Compare(true) => const { &[plain(Key::C)] },
             Self::ToggleLeftPanel => const { &[plain(Key::F9)] },
             Self::ToggleRightPanel => const { &[plain(Key::F10)] },
+            Self::Training(command) => command.shortcuts(),
             Self::Palette => const { &[key(CTRL_SHIFT, Key::P), key(CTRL, Key::P)] },
             Self::Shortcuts => const { &[plain(Key::F1)] },
             Self::CloseDialog => const { &[plain(Key::Escape)] },
@@ -367,6 +378,7 @@ impl Command {
     /// Whether the command can do anything now; what cannot is greyed.
     pub fn enabled(&self, state: &AppState) -> bool {
         match self {
+            Self::Training(command) => command.enabled(state),
             Self::Undo => state.document.can_undo(),
             Self::Redo => state.document.can_redo(),
             Self::CancelOpen => state.opening.is_some(),

@@ -57,7 +57,7 @@ fn count(modifiers: Modifiers) -> usize {
 }
 
 fn is_function_key(key: Key) -> bool {
-    matches!(key, Key::F1 | Key::F2 | Key::F9 | Key::F10 | Key::Escape)
+    (Key::F1..=Key::F12).contains(&key) || key == Key::Escape
 }
 
 /// Keys that a text field uses together with Ctrl.

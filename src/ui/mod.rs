@@ -23,6 +23,7 @@ pub mod state;
 mod status;
 pub mod theme;
 pub mod toast;
+pub mod training;
 mod typed_path;
 pub mod widgets;
 pub mod zoom;

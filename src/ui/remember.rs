@@ -2,7 +2,7 @@
 
 use egui::ThemePreference;
 
-use super::{animation::Animation, state::AppState};
+use super::{animation::Animation, state::AppState, training::TrainingForm};
 use crate::session::{
     Document,
     settings::{LastSession, SessionModel, Settings, ThemeChoice},
@@ -34,6 +34,7 @@ impl AppState {
         self.performance.vsync = settings.vsync;
         self.animation = Animation { seed_speed: settings.animation_speed, ..Animation::default() };
         self.last_session = settings.last_session.clone();
+        self.training.form = TrainingForm::from_settings(&settings.training);
     }
 
     /// Goes on with the pose of the last session.
@@ -63,6 +64,7 @@ impl AppState {
             animation_speed: self.animation.seed_speed,
             panels,
             last_session: self.session(),
+            training: self.training.form.settings(),
         }
     }
 
@@ -78,7 +80,7 @@ impl AppState {
 mod tests {
     use super::*;
     use crate::{
-        session::{PoseEdit, settings::WindowSize},
+        session::{PoseEdit, TrainingSettings, settings::WindowSize},
         ui::state::DeviceLine,
     };
 
@@ -96,6 +98,7 @@ mod tests {
             animation_speed: -2.0,
             panels: [(LEFT, false), (RIGHT, true), ("Noise", false)].map(|(name, open)| (name.to_owned(), open)).into(),
             last_session: Some(LastSession { model: SessionModel::Bundled, pose: Default::default() }),
+            training: TrainingSettings { batch: 4, data: Some("/images".into()), ..TrainingSettings::default() },
         };
         let mut state = AppState::new(DeviceLine::default());
         state.restore(&settings);

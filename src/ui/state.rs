@@ -14,6 +14,7 @@ use super::{
     performance::Performance,
     picture::Picture,
     toast::Toasts,
+    training::TrainingState,
     zoom::{CanvasView, Measured},
 };
 use crate::{
@@ -93,6 +94,8 @@ pub struct AppState {
     pub saving: VecDeque<Pose>,
     /// The last saved image.
     pub saved: Option<SavedImage>,
+    /// Training.
+    pub training: TrainingState,
 }
 
 /// What a file dialog of the system is asking for.
@@ -214,6 +217,7 @@ impl AppState {
             choosing: false,
             saving: VecDeque::new(),
             saved: None,
+            training: TrainingState::default(),
         }
     }
 

@@ -1,0 +1,108 @@
+//! What the user can ask of a training.
+
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use super::{Phase, TrainingForm};
+use crate::ui::state::AppState;
+
+/// Something that the user wants of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainingCommand {
+    /// Change what the next training will be.
+    Form(Box<TrainingForm>),
+    /// Start the training that was chosen.
+    Start,
+    /// Pause, or go on.
+    TogglePause,
+    /// One iteration of the generator alone.
+    StepG,
+    /// One iteration of the discriminator alone.
+    StepD,
+    /// Write a snapshot now.
+    Snapshot,
+    /// Save and end.
+    Stop,
+    /// Save and end the training, then close the window.
+    SaveAndClose,
+    /// Close the window although the training cannot be saved.
+    CloseUnsaved,
+    /// Do not close the window after all.
+    KeepOpen,
+}
+
+const fn plain(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+impl TrainingCommand {
+    /// Those of the menu, in its order.
+    pub const MENU: [Option<Self>; 8] = [
+        Some(Self::Start),
+        Some(Self::TogglePause),
+        Some(Self::Stop),
+        None,
+        Some(Self::Snapshot),
+        None,
+        Some(Self::StepG),
+        Some(Self::StepD),
+    ];
+
+    /// What the command is called.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Form(_) => "Change the training's settings",
+            Self::Start => "Start training",
+            Self::TogglePause => "Pause or go on training",
+            Self::StepG => "Step G",
+            Self::StepD => "Step D",
+            Self::Snapshot => "Snapshot now",
+            Self::Stop => "Stop training",
+            Self::SaveAndClose => "Save and close",
+            Self::CloseUnsaved => "Close without saving",
+            Self::KeepOpen => "Keep training",
+        }
+    }
+
+    /// What it does, in a sentence.
+    pub fn tooltip(&self) -> &'static str {
+        match self {
+            Self::Start => "Train with the settings of the training panel",
+            Self::TogglePause => "Stop between two iterations and wait, or go on",
+            Self::StepG => "Train the generator alone for one iteration, then pause",
+            Self::StepD => "Train the discriminator alone for one iteration, then pause",
+            Self::Snapshot => "Write the generator's moving average as a model file now",
+            Self::Stop => "Write a checkpoint and end; the run can be resumed later",
+            Self::SaveAndClose => "Write a checkpoint, then close the window",
+            Self::CloseUnsaved => "The last checkpoint is kept; what was trained since is lost",
+            Self::Form(_) | Self::KeepOpen => "",
+        }
+    }
+
+    /// The keys that call it.
+    pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {
+        match self {
+            Self::Start => const { &[plain(Key::F5)] },
+            Self::TogglePause => const { &[plain(Key::F6)] },
+            Self::StepG => const { &[plain(Key::F7)] },
+            Self::StepD => const { &[plain(Key::F8)] },
+            Self::Snapshot => const { &[plain(Key::F3)] },
+            Self::Stop => const { &[KeyboardShortcut::new(Modifiers::SHIFT, Key::F5)] },
+            _ => &[],
+        }
+    }
+
+    /// Whether it can do anything now.
+    pub fn enabled(&self, state: &AppState) -> bool {
+        let training = &state.training;
+        let phase = training.view.as_ref().map(|view| &view.phase);
+        match self {
+            // While a training runs it says so.
+            Self::Form(_) | Self::Start => true,
+            Self::TogglePause | Self::StepG | Self::StepD | Self::Snapshot => {
+                matches!(phase, Some(Phase::Running | Phase::Paused(_)))
+            }
+            Self::Stop => matches!(phase, Some(Phase::Starting | Phase::Running | Phase::Paused(_))),
+            Self::SaveAndClose | Self::CloseUnsaved | Self::KeepOpen => training.closing.is_some(),
+        }
+    }
+}
