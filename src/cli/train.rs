@@ -1,17 +1,14 @@
 //! `stylescope train`: train a generator, or go on with a training.
 
+mod report;
+
 use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use clap::{Args, ValueEnum};
-use crossbeam_channel::RecvTimeoutError;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -19,12 +16,15 @@ use signal_hook::{
 
 use super::{UsageError, model};
 use crate::{
+    data::{Dataset, DatasetOptions},
     gpu::device::{DeviceChoice, select},
     training::{
         TrainConfig,
-        config::{Changes, DatasetSource, DatasetSpec},
+        config::{Ada, Changes, DatasetSource, DatasetSpec, Loss},
+        preflight::Preflight,
         preset::{Preset, PresetOptions, Width},
-        session::{Start, TrainCommand, TrainEvent, TrainingSession},
+        run_folder::read_run,
+        session::{Start, TrainingSession},
         transfer::{self, InitialWeights},
     },
 };
@@ -41,6 +41,17 @@ enum WidthChoice {
     Small,
     /// As in the papers
     Paper,
+}
+
+/// What the networks play for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LossChoice {
+    /// Non-saturating logistic with R1
+    Logistic,
+    /// Wasserstein with gradient penalty
+    WganGp,
+    /// Reals against fakes in pairs, with R1 and R2
+    Relativistic,
 }
 
 /// Arguments of `stylescope train`.
@@ -86,9 +97,25 @@ pub struct TrainArgs {
     #[arg(long, value_name = "F")]
     kimg: Option<f64>,
 
-    /// Weight of R1, instead of the preset's
+    /// What the networks play for, instead of the preset's loss
+    #[arg(long, value_enum)]
+    loss: Option<LossChoice>,
+
+    /// Weight of R1 (and R2), instead of the preset's; with --resume a new one
     #[arg(long, value_name = "F")]
     gamma: Option<f64>,
+
+    /// Learning rate of both networks, instead of the preset's; with --resume a new one
+    #[arg(long, value_name = "F")]
+    lr: Option<f64>,
+
+    /// Augment what the discriminator sees, for few images: off, fixed:P, or adaptive with a mean sign to keep
+    #[arg(long, value_name = "off|fixed:P|adaptive[:TARGET]", value_parser = ada)]
+    ada: Option<Ada>,
+
+    /// Train by class: that of dataset.json, or the portraits' hair style
+    #[arg(long)]
+    cond: bool,
 
     /// Half-life of the generator's moving average in thousands of images, instead of the preset's
     #[arg(long, value_name = "F")]
@@ -131,21 +158,25 @@ pub fn run(arguments: &TrainArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let (folder, start) = match &arguments.resume {
+    let (folder, config, start) = match &arguments.resume {
         Some(folder) => {
             let folder = folder.clone().or_else(|| arguments.out.clone());
             let folder = folder.ok_or_else(|| UsageError("--resume needs the folder of a run".into()))?;
-            let changes = Changes { kimg: arguments.kimg, gamma: arguments.gamma, ..Changes::default() };
-            (folder, Start::Resume { changes })
+            let TrainArgs { kimg, gamma, lr, ada, .. } = *arguments;
+            let changes = Changes { kimg, gamma, learning_rate: lr, ada };
+            let config = changes.apply(&read_run(&folder)?.config)?;
+            (folder, config, Start::Resume { changes })
         }
         None => {
             let config = config(arguments)?;
             let init = arguments.init.as_deref().map(initial_weights).transpose()?;
-            (arguments.out.clone().unwrap_or_default(), Start::New { config: Box::new(config), init })
+            let start = Start::New { config: Box::new(config.clone()), init };
+            (arguments.out.clone().unwrap_or_default(), config, start)
         }
     };
     let compute = select(arguments.device)?;
     eprintln!("training on {}", compute.name);
+    eprintln!("{}", Preflight::of(&config)?);
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal only sets the flag, a second one finds it set.
@@ -154,68 +185,8 @@ pub fn run(arguments: &TrainArgs) -> anyhow::Result<()> {
             log::warn!("Ctrl-C will end the training without saving: {error}");
         }
     }
-    follow(&TrainingSession::start(folder, start, compute.device)?, &interrupted)
-}
-
-/// Prints what the training tells until it ends.
-fn follow(session: &TrainingSession, interrupted: &AtomicBool) -> anyhow::Result<()> {
-    let mut total = 0;
-    let mut stopping = false;
-    let terminal = std::io::stderr().is_terminal();
-    loop {
-        if interrupted.load(Ordering::Relaxed) && !stopping {
-            stopping = true;
-            eprintln!("\nsaving; press Ctrl-C again to end at once");
-            session.send(TrainCommand::Stop);
-        }
-        let event = match session.events().recv_timeout(Duration::from_millis(100)) {
-            Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the training ended without a word"),
-        };
-        match event {
-            TrainEvent::Begun { parameters: [g, d], nimg, total: images, notes, .. } => {
-                total = images;
-                notes.iter().for_each(|note| eprintln!("{note}"));
-                let kimg = images as f64 / 1000.0;
-                eprintln!(
-                    "generator {g} parameters, discriminator {d}; {:.1} of {kimg:.1} kimg done",
-                    nimg as f64 / 1000.0
-                );
-            }
-            TrainEvent::Speed { sec_per_kimg, remaining } => {
-                eprintln!("{sec_per_kimg:.1} s/kimg, so about {} to go", duration(remaining));
-            }
-            TrainEvent::Tick { line, sec_per_kimg, remaining } => {
-                // Regularisers do not run in every tick.
-                let value = |name: &str, digits: usize| match line.values.get(name) {
-                    Some(value) => format!("{value:.digits$}"),
-                    None => "-".to_owned(),
-                };
-                let (begin, end) = if terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-                eprint!(
-                    "{begin}kimg {:.1}/{:.1}  {sec_per_kimg:.1} s/kimg  G {}  D {}  r1 {}  pl {}  sign {}  left {}{end}",
-                    line.nimg as f64 / 1000.0,
-                    total as f64 / 1000.0,
-                    value("loss_g", 3),
-                    value("loss_d", 3),
-                    value("r1", 4),
-                    value("path_length", 3),
-                    value("sign_real", 2),
-                    duration(remaining),
-                );
-            }
-            TrainEvent::Sample(_) | TrainEvent::Snapshot(_) | TrainEvent::Checkpoint(_) | TrainEvent::Resumed => {}
-            TrainEvent::Paused(Some(reason)) => eprintln!("\npaused: {reason}; trying again every half minute"),
-            TrainEvent::Paused(None) => eprintln!("\npaused"),
-            TrainEvent::Ended { nimg, complete } => {
-                let kimg = nimg as f64 / 1000.0;
-                eprintln!("\n{} after {kimg:.1} kimg", if complete { "done" } else { "saved and ended" });
-                return Ok(());
-            }
-            TrainEvent::Failed { error, proposal } => anyhow::bail!("{error}. {proposal}"),
-        }
-    }
+    let session = TrainingSession::start(folder, start, compute.device)?;
+    report::follow(&session, &config, &interrupted)
 }
 
 fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
@@ -227,10 +198,11 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
         "portraits" => DatasetSource::Portraits { seed: arguments.seed },
         path => DatasetSource::Path(path.into()),
     };
+    let label_dim = if arguments.cond { label_dim(&source, arguments.resolution)? } else { 0 };
     let mut config = preset.build(&PresetOptions {
         resolution: arguments.resolution,
         img_channels: 3,
-        label_dim: 0,
+        label_dim,
         width: match arguments.width {
             WidthChoice::Tiny => Width::Tiny,
             WidthChoice::Small => Width::Small,
@@ -244,6 +216,20 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
         gamma: arguments.gamma,
         dataset: DatasetSpec { source, mirror: arguments.mirror },
     })?;
+    if let Some(loss) = arguments.loss {
+        let loss = match loss {
+            LossChoice::Logistic => Loss::Logistic,
+            LossChoice::WganGp => Loss::WGAN_GP,
+            LossChoice::Relativistic => Loss::Relativistic,
+        };
+        config = config.with_loss(loss, arguments.gamma);
+    }
+    if let Some(rate) = arguments.lr {
+        (config.generator_lr, config.discriminator_lr) = (rate, rate);
+    }
+    if let Some(ada) = arguments.ada {
+        config.ada = ada;
+    }
     if let Some(ema_kimg) = arguments.ema_kimg {
         config.ema_kimg = ema_kimg;
     }
@@ -254,12 +240,30 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
     Ok(config)
 }
 
-fn initial_weights(file: &std::path::Path) -> anyhow::Result<InitialWeights> {
+fn initial_weights(file: &Path) -> anyhow::Result<InitialWeights> {
     Ok(transfer::initial_weights(&model::open(file)?, None)?)
 }
 
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    if hours > 0 { format!("{hours} h {minutes:02} min") } else { format!("{minutes} min {:02} s", seconds % 60) }
+/// Numbers of a label of these images.
+fn label_dim(source: &DatasetSource, resolution: usize) -> anyhow::Result<usize> {
+    let dataset = match source {
+        DatasetSource::Portraits { seed } => Dataset::portraits(*seed, resolution)?.with_hair_styles(),
+        DatasetSource::Path(path) => Dataset::open(path, resolution, &DatasetOptions::default())?,
+    };
+    match dataset.label_dim() {
+        0 => Err(UsageError("--cond: the images have no classes; dataset.json would say them".into()).into()),
+        label_dim => Ok(label_dim),
+    }
+}
+
+/// `off`, `fixed:0.2`, `adaptive`, `adaptive:0.6`.
+fn ada(text: &str) -> Result<Ada, String> {
+    let number = |text: &str| text.parse::<f64>().map_err(|_| format!("{text} is no number"));
+    match text.split_once(':') {
+        None if text == "off" => Ok(Ada::Off),
+        None if text == "adaptive" => Ok(Ada::ADAPTIVE),
+        Some(("fixed", p)) => Ok(Ada::Fixed { p: number(p)? }),
+        Some(("adaptive", target)) => Ok(Ada::adaptive(number(target)?)),
+        _ => Err("choose off, fixed:P (P from 0 to 1), adaptive or adaptive:TARGET (TARGET from -1 to 1)".into()),
+    }
 }

@@ -14,7 +14,7 @@ use super::{
     error::{DataError, ImageProblem},
     labels::Labels,
     picture::Picture,
-    portraits::{self, Factors, Forbidden},
+    portraits::{self, Factors, Forbidden, factors::HairStyle},
     random::mix_all,
     source::Source,
 };
@@ -57,7 +57,7 @@ pub struct Dataset {
 
 #[derive(Clone)]
 enum Kind {
-    Portraits { seed: u64, forbidden: Arc<[Forbidden]> },
+    Portraits { seed: u64, forbidden: Arc<[Forbidden]>, labels: bool },
     Files(Arc<Files>),
 }
 
@@ -92,7 +92,21 @@ impl Dataset {
         let rules: String = forbidden.iter().map(|rule| format!(" without {}", rule.text())).collect();
         let flip = if x_flip { " x-flip" } else { "" };
         let fingerprint = format!("portraits-{} seed {seed} at {resolution}{flip}{rules}", portraits::VERSION);
-        Ok(Self { kind: Kind::Portraits { seed, forbidden: forbidden.into() }, resolution, x_flip, fingerprint })
+        Ok(Self {
+            kind: Kind::Portraits { seed, forbidden: forbidden.into(), labels: false },
+            resolution,
+            x_flip,
+            fingerprint,
+        })
+    }
+
+    /// The same portraits with their hair style as the label; the user's images as they are.
+    pub fn with_hair_styles(mut self) -> Self {
+        if let Kind::Portraits { labels: labels @ false, .. } = &mut self.kind {
+            *labels = true;
+            self.fingerprint.push_str(" by hair style");
+        }
+        self
     }
 
     /// A folder (nested or flat) or a zip of images, with or without `dataset.json`. Lists the files, decodes none.
@@ -165,7 +179,13 @@ impl Dataset {
     /// Numbers of a label; 0 if there are no labels.
     pub fn label_dim(&self) -> usize {
         match &self.kind {
-            Kind::Portraits { .. } => 0,
+            Kind::Portraits { labels, .. } => {
+                if *labels {
+                    HairStyle::ALL.len()
+                } else {
+                    0
+                }
+            }
             Kind::Files(files) => files.labels.as_ref().map_or(0, Labels::dim),
         }
     }
@@ -182,7 +202,7 @@ impl Dataset {
     /// Which file cannot be used and why, or that there is no such image.
     pub fn image(&self, index: u64) -> Result<Picture, DataError> {
         match &self.kind {
-            Kind::Portraits { seed, forbidden } => {
+            Kind::Portraits { seed, forbidden, .. } => {
                 let factors = Self::factors_of(*seed, index, forbidden);
                 let mut picture = portraits::draw(&factors, Factors::detail_seed(*seed, index), self.resolution);
                 if self.x_flip && mix_all(&[*seed, index, FLIP]) & 1 == 1 {
@@ -206,7 +226,14 @@ impl Dataset {
     /// # Errors
     /// [`DataError::Index`] if there is no such image.
     pub fn label(&self, index: u64) -> Result<Vec<f32>, DataError> {
-        let Kind::Files(files) = &self.kind else { return Ok(Vec::new()) };
+        let files = match &self.kind {
+            Kind::Portraits { labels: false, .. } => return Ok(Vec::new()),
+            Kind::Portraits { seed, forbidden, labels: true } => {
+                let style = Self::factors_of(*seed, index, forbidden).hair_style;
+                return Ok(HairStyle::ALL.iter().map(|other| if *other == style { 1.0 } else { 0.0 }).collect());
+            }
+            Kind::Files(files) => files,
+        };
         let name = files.source.name(self.file_of(files, index)?);
         let Some(labels) = &files.labels else { return Ok(Vec::new()) };
         labels.vector(name).ok_or_else(|| DataError::Image { file: name.to_owned(), problem: ImageProblem::NoLabel })
@@ -225,7 +252,7 @@ impl Dataset {
     /// The factors of portrait `index` (before it is mirrored); `None` for the user's images.
     pub fn factors(&self, index: u64) -> Option<Factors> {
         match &self.kind {
-            Kind::Portraits { seed, forbidden } => Some(Self::factors_of(*seed, index, forbidden)),
+            Kind::Portraits { seed, forbidden, .. } => Some(Self::factors_of(*seed, index, forbidden)),
             Kind::Files(_) => None,
         }
     }

@@ -109,6 +109,11 @@ pub enum Loss {
     Relativistic,
 }
 
+impl Loss {
+    /// With the progressive GAN's constants.
+    pub const WGAN_GP: Self = Self::WganGp { lambda: 10.0, epsilon_drift: 0.001 };
+}
+
 /// How much is augmented.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -133,7 +138,12 @@ pub enum Ada {
 
 impl Ada {
     /// The paper's heuristic.
-    pub const ADAPTIVE: Self = Self::Adaptive { target: 0.6, interval: 4, speed_kimg: 500.0 };
+    pub const ADAPTIVE: Self = Self::adaptive(0.6);
+
+    /// The paper's heuristic with another mean sign of `D(real)` to keep.
+    pub const fn adaptive(target: f64) -> Self {
+        Self::Adaptive { target, interval: 4, speed_kimg: 500.0 }
+    }
 }
 
 /// How networks grow: each resolution is faded in, then trained alone ([`super::growing`]).
@@ -169,7 +179,7 @@ pub struct Intervals {
 pub struct Changes {
     /// Length of the whole training, in thousands of images.
     pub kimg: Option<f64>,
-    /// Weight of R1.
+    /// Weight of R1, and of R2 where there is one.
     pub gamma: Option<f64>,
     /// Learning rate of both networks.
     pub learning_rate: Option<f64>,
@@ -185,7 +195,9 @@ impl Changes {
     pub fn apply(&self, config: &TrainConfig) -> Result<TrainConfig, ConfigError> {
         let mut changed = config.clone();
         changed.kimg = self.kimg.unwrap_or(config.kimg);
-        changed.r1_gamma = self.gamma.unwrap_or(config.r1_gamma);
+        if self.gamma.is_some() {
+            changed = changed.with_loss(config.loss, self.gamma);
+        }
         changed.generator_lr = self.learning_rate.unwrap_or(config.generator_lr);
         changed.discriminator_lr = self.learning_rate.unwrap_or(config.discriminator_lr);
         changed.ada = self.ada.unwrap_or(config.ada);
@@ -202,6 +214,20 @@ impl TrainConfig {
     /// Side of the images in pixels.
     pub fn resolution(&self) -> usize {
         self.generator.resolution()
+    }
+
+    /// The same training with another loss and the gradient penalties that belong to it: R1 with the logistic loss, R1 and R2 with the
+    /// relativistic one, none besides WGAN-GP's own. `gamma` is their weight, instead of that of the configuration or, where it has
+    /// none, StyleGAN's 10.
+    pub fn with_loss(self, loss: Loss, gamma: Option<f64>) -> Self {
+        let own = if self.r1_gamma > 0.0 { self.r1_gamma } else { 10.0 };
+        let gamma = gamma.unwrap_or(own);
+        let (r1_gamma, r2_gamma) = match loss {
+            Loss::Logistic => (gamma, 0.0),
+            Loss::WganGp { .. } => (0.0, 0.0),
+            Loss::Relativistic => (gamma, gamma),
+        };
+        Self { loss, r1_gamma, r2_gamma, ..self }
     }
 
     /// Length of the training in images.
@@ -253,7 +279,7 @@ impl TrainConfig {
             )?;
         }
         let msg = (
-            matches!(g, GeneratorConfig::StyleGan2(c) if c.architecture == Architecture::Msg),
+            self.generator_is_msg(),
             matches!(d, DiscriminatorConfig::StyleGan2(c) if c.architecture == DiscriminatorArchitecture::Msg),
         );
         check(
@@ -274,6 +300,10 @@ impl TrainConfig {
             self.batch,
             "it must be a multiple of the discriminator's group of 4, or smaller",
         )
+    }
+
+    fn generator_is_msg(&self) -> bool {
+        matches!(&self.generator, GeneratorConfig::StyleGan2(c) if c.architecture == Architecture::Msg)
     }
 
     fn validate_batch(&self) -> Result<(), ConfigError> {
@@ -330,6 +360,12 @@ impl TrainConfig {
                 check(weight.is_finite() && weight >= 0.0, field, weight, "it must be 0 (off) or more")?;
             }
         }
+        check(
+            self.ada == Ada::Off || !self.generator_is_msg(),
+            "ada",
+            "on",
+            "MSG shows the discriminator every image in all sizes, which cannot be augmented together",
+        )?;
         match self.ada {
             Ada::Off => Ok(()),
             Ada::Fixed { p } => share("ada.p", p),

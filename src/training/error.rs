@@ -78,5 +78,7 @@ pub enum TrainError {
     NotFinite {
         /// Images shown until it was noticed.
         nimg: u64,
+        /// What to try.
+        advice: String,
     },
 }

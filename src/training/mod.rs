@@ -5,6 +5,7 @@ pub mod ada;
 pub mod checkpoint_store;
 pub mod config;
 pub mod diagnosis;
+pub mod diversity;
 pub mod error;
 pub mod growing;
 pub mod history;

@@ -40,6 +40,8 @@ pub struct Augments<'a> {
     pub fakes: Option<Augment<'a>>,
     /// What happens to reals.
     pub reals: Option<Augment<'a>>,
+    /// What happens to the points between them (WGAN-GP).
+    pub points: Option<Augment<'a>>,
 }
 
 /// The generator against the discriminator as it is. `reals` are for the relativistic loss alone.
@@ -115,7 +117,7 @@ pub fn discriminator_main(
     let mut total = losses.mean();
     if let (Loss::WganGp { lambda, .. }, Some(t)) = (loss, t) {
         let points = as_leaves(&between(&generated.images, reals.images, t));
-        let logits = networks.judge(discriminator, &points, reals.label, None)?;
+        let logits = networks.judge(discriminator, &points, reals.label, augments.points)?;
         let penalty = wgan_penalty(&squared_gradient(&logits, &points)?, lambda);
         reports.push(("gradient_penalty", penalty.detach()));
         total = total.add(&penalty.mean());

@@ -67,9 +67,7 @@ impl RunFolder {
     /// # Errors
     /// If it is no run, is locked, or its `run.json` cannot be used.
     pub fn open(path: &Path) -> Result<Self, TrainError> {
-        if !path.join("run.json").is_file() {
-            return Err(folder_error(path, "is no run: it has no run.json"));
-        }
+        read_run(path)?;
         let lock = lock(path)?;
         let run = read_run(path)?;
         Ok(Self { path: path.to_owned(), run, _lock: lock })
@@ -178,6 +176,9 @@ fn numbered(folder: &Path, extension: &str) -> Result<Vec<SnapshotFile>, TrainEr
 /// If it cannot be read, or says what this program does not understand.
 pub fn read_run(folder: &Path) -> Result<RunFile, TrainError> {
     let path = folder.join("run.json");
+    if !path.is_file() {
+        return Err(folder_error(folder, "is no run: it has no run.json"));
+    }
     let bytes = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
     let run: RunFile = serde_json::from_slice(&bytes)
         .map_err(|error| TrainError::Damaged { path: path.clone(), cause: error.to_string() })?;

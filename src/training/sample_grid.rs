@@ -22,46 +22,76 @@ pub fn cell(index: usize, label_dim: usize) -> (u32, usize) {
     (index as u32, index % COLUMNS % label_dim.max(1))
 }
 
-/// Writes a PNG of 8x8 images. They are computed one by one on the CPU, so the picture never needs more memory than an image.
-///
-/// # Errors
-/// If the network cannot be built or the file not written.
-pub fn write(path: &Path, config: GeneratorConfig, weights: StateDict) -> Result<(), TrainError> {
-    let (side, z_dim, label_dim) = (config.resolution(), config.z_dim(), config.label_dim());
-    let channels = config.img_channels();
-    let placement = Placement::cpu();
-    let generator = Generator::from_state_dict(config, weights, &placement)?;
-    let ones = vec![1.0; generator.noise_shapes().len()];
-    let noise = Noise::Const { strength: &ones };
-    let width = COLUMNS * side;
-    let mut picture = vec![0u8; width * width * 4];
-    for index in 0..COLUMNS * COLUMNS {
+/// Draws the images of one state of a generator, on the CPU and one by one, so that they never need more memory than an image.
+#[derive(Debug)]
+pub struct Sampler {
+    config: GeneratorConfig,
+    generator: Generator,
+    placement: Placement,
+    noise_strengths: Vec<f32>,
+}
+
+impl Sampler {
+    /// Draws images of this network.
+    ///
+    /// # Errors
+    /// If the network cannot be built.
+    pub fn new(config: GeneratorConfig, weights: StateDict) -> Result<Self, TrainError> {
+        let placement = Placement::cpu();
+        let generator = Generator::from_state_dict(config.clone(), weights, &placement)?;
+        let noise_strengths = vec![1.0; generator.noise_shapes().len()];
+        Ok(Self { config, generator, placement, noise_strengths })
+    }
+
+    /// Channels and side of its images.
+    pub fn shape(&self) -> [usize; 2] {
+        [self.config.img_channels(), self.config.resolution()]
+    }
+
+    /// The image of a [`cell`]: [C, side, side], nominal range -1..1.
+    ///
+    /// # Errors
+    /// If the network cannot run.
+    pub fn image(&self, index: usize) -> Result<Vec<f32>, TrainError> {
+        let (z_dim, label_dim) = (self.config.z_dim(), self.config.label_dim());
         let (seed, class) = cell(index, label_dim);
-        let z = Tensor::from_data(TensorData::new(z_from_seed(seed, z_dim), [1, z_dim]), &placement.latent);
+        let z = Tensor::from_data(TensorData::new(z_from_seed(seed, z_dim), [1, z_dim]), &self.placement.latent);
         let label = (label_dim > 0).then(|| {
             let mut one_hot = vec![0.0f32; label_dim];
             one_hot[class] = 1.0;
-            Tensor::from_data(TensorData::new(one_hot, [1, label_dim]), &placement.latent)
+            Tensor::from_data(TensorData::new(one_hot, [1, label_dim]), &self.placement.latent)
         });
-        let w = generator.map(z, label)?;
-        let styles = generator.affine(generator.truncate(w, 1.0, None))?;
-        let image = generator.synthesize(&styles, &noise)?;
-        let values = image.try_into_vec_as::<f32>().map_err(|cause| {
+        let w = self.generator.map(z, label)?;
+        let styles = self.generator.affine(self.generator.truncate(w, 1.0, None))?;
+        let image = self.generator.synthesize(&styles, &Noise::Const { strength: &self.noise_strengths })?;
+        image.try_into_vec_as::<f32>().map_err(|cause| {
             TrainError::Model(ModelError::Device { what: "a sample".into(), cause: cause.to_string() })
-        })?;
-        let pixels = rgba8(&values, channels, side, side)
-            .map_err(|error| TrainError::State(format!("a sample is no image: {error}")))?;
-        let (left, top) = (index % COLUMNS * side, index / COLUMNS * side);
-        for (row, line) in pixels.chunks_exact(side * 4).enumerate() {
-            let start = ((top + row) * width + left) * 4;
-            picture[start..start + side * 4].copy_from_slice(line);
-        }
+        })
     }
-    write_atomic(path, |out| {
-        let encoder = PngEncoder::new(out);
-        encoder
-            .write_image(&picture, width as u32, width as u32, ExtendedColorType::Rgba8)
-            .map_err(std::io::Error::other)
-    })?;
-    Ok(())
+
+    /// Writes a PNG of 8x8 images.
+    ///
+    /// # Errors
+    /// If the network cannot run or the file not be written.
+    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let [channels, side] = self.shape();
+        let width = COLUMNS * side;
+        let mut picture = vec![0u8; width * width * 4];
+        for index in 0..COLUMNS * COLUMNS {
+            let pixels = rgba8(&self.image(index)?, channels, side, side)
+                .map_err(|error| TrainError::State(format!("a sample is no image: {error}")))?;
+            let (left, top) = (index % COLUMNS * side, index / COLUMNS * side);
+            for (row, line) in pixels.chunks_exact(side * 4).enumerate() {
+                let start = ((top + row) * width + left) * 4;
+                picture[start..start + side * 4].copy_from_slice(line);
+            }
+        }
+        write_atomic(path, |out| {
+            let encoder = PngEncoder::new(out);
+            encoder
+                .write_image(&picture, width as u32, width as u32, ExtendedColorType::Rgba8)
+                .map_err(std::io::Error::other)
+        })?;
+        Ok(())
+    }
 }

@@ -3,6 +3,9 @@
 //! The thread owns the networks. It shows what happens through a bounded channel of events and a newest-value mailbox with the
 //! generator's moving average; nobody waits for anybody: events that nobody takes are dropped, but for the last.
 
+mod persist;
+mod run;
+
 use std::{
     path::PathBuf,
     sync::{
@@ -10,30 +13,25 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use burn::tensor::Device;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
-    checkpoint_store::{self, SavedState},
-    config::{Changes, DatasetSource, TrainConfig},
+    config::{Changes, TrainConfig},
     error::TrainError,
-    growing,
-    history::{self, HistoryLine},
-    preflight::remaining_seconds,
-    run_folder::{self, RunFolder, SnapshotFile},
-    sample_grid,
-    trainer::{Batch, Phases, Progress, Trainer, TrainerState},
+    history::HistoryLine,
+    run_folder::SnapshotFile,
+    trainer::Progress,
     transfer::InitialWeights,
 };
 use crate::{
     base::{error_chain::error_chain, mailbox::Mailbox, worker},
-    checkpoint::save_safetensors,
-    data::{Dataset, DatasetOptions, Loader, LoaderOptions},
     model::{config::GeneratorConfig, state_dict::StateDict},
 };
+use run::{Run, Shared};
 
 /// How a training begins.
 #[derive(Debug, Clone)]
@@ -182,10 +180,6 @@ impl Live {
 const COMMANDS: usize = 16;
 /// Events that may wait to be taken.
 const EVENTS: usize = 256;
-/// Steps that are timed for [`TrainEvent::Speed`].
-const TIMED_STEPS: u64 = 4;
-/// After a failed write the training tries again by itself after this time.
-const RETRY: Duration = Duration::from_secs(30);
 
 impl TrainingSession {
     /// Starts the thread. Whatever goes wrong from here on is an event.
@@ -279,393 +273,20 @@ impl Outlet {
     }
 
     fn fail(&self, error: &TrainError) {
-        self.tell_last(TrainEvent::Failed { error: error_chain(error), proposal: proposal(error).to_owned() });
+        self.tell_last(TrainEvent::Failed { error: error_chain(error), proposal: proposal(error) });
     }
 }
 
 /// What to try after a failure.
-fn proposal(error: &TrainError) -> &'static str {
-    match error {
-        TrainError::NotFinite { .. } => {
-            "The last checkpoint is kept. Resume from it with a smaller learning rate or a larger gamma; if it happens again, \
-             look at the data for images that are all of one colour."
-        }
+fn proposal(error: &TrainError) -> String {
+    let text = match error {
+        TrainError::NotFinite { advice, .. } => advice,
         TrainError::Data(_) => "Run `stylescope dataset check` on the images, mend what it names, and resume.",
         TrainError::Write(_) | TrainError::Folder { .. } => "Free space or allow writing to the folder, then resume.",
         TrainError::Device { .. } | TrainError::Panicked(_) => {
             "Resume from the last checkpoint with a smaller batch, or on the CPU with --device cpu."
         }
         _ => "Mend what the message names, then start or resume again.",
-    }
-}
-
-/// The images of a training.
-fn open_dataset(config: &TrainConfig) -> Result<Dataset, TrainError> {
-    let resolution = config.resolution();
-    let result = match &config.dataset.source {
-        DatasetSource::Portraits { seed } => Dataset::portraits(*seed, resolution),
-        DatasetSource::Path(path) => {
-            let options = DatasetOptions {
-                x_flip: config.dataset.mirror,
-                labels: config.generator.label_dim() > 0,
-                ..DatasetOptions::default()
-            };
-            Dataset::open(path, resolution, &options)
-        }
     };
-    let dataset = result.map_err(|error| TrainError::Data(error_chain(&error)))?;
-    let (channels, label_dim) = (config.generator.img_channels(), config.generator.label_dim());
-    if dataset.channels() != channels || dataset.label_dim() != label_dim {
-        return Err(TrainError::Data(format!(
-            "they have {} channels and {} classes where the networks take {channels} and {label_dim}",
-            dataset.channels(),
-            dataset.label_dim()
-        )));
-    }
-    Ok(dataset)
-}
-
-/// What the thread shares with the handle.
-struct Shared {
-    ema: Mailbox<EmaSnapshot>,
-    live: Arc<Live>,
-    abort: Arc<AtomicBool>,
-}
-
-/// Everything that the thread works with.
-struct Run {
-    folder: RunFolder,
-    config: TrainConfig,
-    device: Device,
-    dataset: Dataset,
-    trainer: Trainer,
-    progress: Progress,
-    seconds: f64,
-    loader: Option<(Loader, usize)>,
-    inbox: Receiver<TrainCommand>,
-    outlet: Outlet,
-    shared: Shared,
-    notes: Vec<String>,
-    /// Until it is told.
-    history: Vec<HistoryLine>,
-}
-
-/// Whether to go on after looking at the commands.
-#[derive(PartialEq, Eq)]
-enum Next {
-    Train(Phases),
-    Stop,
-}
-
-const BOTH: Phases = Phases { g: true, d: true };
-
-impl Run {
-    fn new(
-        path: PathBuf,
-        start: Start,
-        device: Device,
-        inbox: Receiver<TrainCommand>,
-        outlet: Outlet,
-        shared: Shared,
-    ) -> Result<Self, TrainError> {
-        let mut notes = Vec::new();
-        let (folder, dataset, init, resume) = match start {
-            Start::New { config, init } => {
-                let dataset = open_dataset(&config)?;
-                let fingerprint = dataset.fingerprint().to_owned();
-                (RunFolder::create(&path, *config, fingerprint)?, dataset, init, false)
-            }
-            Start::Resume { changes } => {
-                let mut folder = RunFolder::open(&path)?;
-                folder.change(&changes)?;
-                let dataset = open_dataset(&folder.run().config)?;
-                if dataset.fingerprint() != folder.run().dataset_fingerprint {
-                    notes.push("The images are not those that the run began with.".into());
-                }
-                (folder, dataset, None, true)
-            }
-        };
-        let config = folder.run().config.clone();
-        let mut trainer = Trainer::new(&config, &device)?;
-        let (mut progress, mut history) = (Progress::default(), Vec::new());
-        if let Some((generator, discriminator)) = init {
-            trainer.init_from(generator, discriminator)?;
-        }
-        if resume {
-            if let Some(restored) = checkpoint_store::newest(&folder.checkpoints())? {
-                notes.extend(
-                    restored.passed_over.iter().map(|reason| format!("A checkpoint was passed over: {reason}")),
-                );
-                let SavedState { nimg, iteration, arrays, scalars } = restored.state;
-                trainer.restore(&TrainerState { arrays, scalars })?;
-                progress = Progress { nimg, iteration };
-            } else {
-                notes.push("There is no checkpoint yet; the run begins anew.".into());
-            }
-            history = history::rewind(&folder.history(), progress.nimg)?;
-        }
-        shared.live.set(progress);
-        let seconds = history.last().map_or(0.0, |line| line.seconds);
-        Ok(Self {
-            folder,
-            config,
-            device,
-            dataset,
-            trainer,
-            progress,
-            seconds,
-            loader: None,
-            inbox,
-            outlet,
-            shared,
-            notes,
-            history,
-        })
-    }
-
-    fn run(&mut self) -> Result<(), TrainError> {
-        let total = self.config.total_images();
-        self.outlet.tell(TrainEvent::Begun {
-            parameters: self.trainer.num_parameters(),
-            nimg: self.progress.nimg,
-            total,
-            notes: std::mem::take(&mut self.notes),
-            past: Box::new(Past {
-                config: self.config.clone(),
-                history: std::mem::take(&mut self.history),
-                snapshots: run_folder::snapshots(self.folder.path())?,
-                sample: run_folder::newest_sample(self.folder.path())?,
-            }),
-        });
-        let tick_images = ((self.config.intervals.tick_kimg * 1000.0).round() as u64).max(1);
-        if self.progress.nimg == 0 {
-            // A kill before the first tick then loses nothing but that tick.
-            self.persist(0)?;
-        }
-        let mut tick_start = (Instant::now(), self.progress.nimg, self.waited());
-        let mut timed = Some((self.progress.iteration, 0.0));
-        // A single step of one network begins a pause, whose end says what comes next.
-        let mut pause = None;
-        while self.progress.nimg < total {
-            let phases = match self.listen(pause.take())? {
-                Next::Train(phases) => phases,
-                Next::Stop => return self.end(false),
-            };
-            pause = (phases != BOTH).then_some(None);
-            let start = Instant::now();
-            let batch = self.next_batch()?;
-            let count = batch.1;
-            self.trainer.step(&batch.0, self.progress, phases)?;
-            let step_seconds = start.elapsed().as_secs_f64();
-            let before = self.progress.nimg / tick_images;
-            self.progress.nimg += count as u64;
-            self.progress.iteration += 1;
-            self.shared.live.set(self.progress);
-            if self.progress.nimg / tick_images > before || self.progress.nimg >= total {
-                self.tick(&tick_start)?;
-                self.persist(self.progress.nimg / tick_images)?;
-                tick_start = (Instant::now(), self.progress.nimg, self.waited());
-                timed = None;
-            }
-            if let Some((first, seconds)) = &mut timed {
-                *seconds += step_seconds;
-                if self.progress.iteration == *first + TIMED_STEPS {
-                    let (first, seconds) = (*first, *seconds);
-                    self.tell_speed(first, seconds, count);
-                    timed = None;
-                }
-            }
-        }
-        self.end(true)
-    }
-
-    /// Tells how fast the first steps were, which took `seconds`, with regularisers by how often they come.
-    fn tell_speed(&self, first: u64, seconds: f64, batch: usize) {
-        let share = self.trainer.times().usual_share(&self.config, first, TIMED_STEPS);
-        let image = share * seconds / (TIMED_STEPS as f64 * batch as f64);
-        let remaining = remaining_seconds(&self.config, self.progress.nimg, image);
-        self.outlet.tell(TrainEvent::Speed { sec_per_kimg: image * 1000.0, remaining });
-    }
-
-    fn waited(&self) -> f64 {
-        self.loader.as_ref().map_or(0.0, |(loader, _)| loader.waited().as_secs_f64())
-    }
-
-    /// The next batch, with the size of the schedule's stage.
-    fn next_batch(&mut self) -> Result<(Batch, usize), TrainError> {
-        let size = growing::stage(&self.config, self.progress.nimg).batch;
-        let data = |error: crate::data::DataError| TrainError::Data(error_chain(&error));
-        let loader = match &mut self.loader {
-            Some((loader, found)) if *found == size => loader,
-            slot => {
-                let options =
-                    LoaderOptions { batch: size, seed: self.config.seed, shown: self.progress.nimg, ahead: 2 };
-                let loader = Loader::start(self.dataset.clone(), options).map_err(data)?;
-                &mut slot.insert((loader, size)).0
-            }
-        };
-        let batch = loader.next_batch().map_err(data)?;
-        Ok((Batch { images: batch.images, labels: batch.labels }, size))
-    }
-
-    /// Takes the waiting commands. `pause` begins a pause, with its reason, that ends by a command or, after a failure, by itself.
-    fn listen(&mut self, pause: Option<Option<String>>) -> Result<Next, TrainError> {
-        let failed = matches!(pause, Some(Some(_)));
-        let mut paused = pause.is_some();
-        if let Some(reason) = pause {
-            self.outlet.tell(TrainEvent::Paused(reason));
-        }
-        let since = Instant::now();
-        loop {
-            if self.shared.abort.load(Ordering::Relaxed) {
-                return Ok(Next::Stop);
-            }
-            let command = if paused {
-                match self.inbox.recv_timeout(Duration::from_millis(100)) {
-                    Ok(command) => Some(command),
-                    Err(RecvTimeoutError::Timeout) if failed && since.elapsed() > RETRY => Some(TrainCommand::Resume),
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
-                }
-            } else {
-                self.inbox.try_recv().ok()
-            };
-            match command {
-                None => return Ok(Next::Train(BOTH)),
-                Some(TrainCommand::Stop) => return Ok(Next::Stop),
-                Some(TrainCommand::Resume) if paused => {
-                    paused = false;
-                    self.outlet.tell(TrainEvent::Resumed);
-                }
-                Some(TrainCommand::Resume) => {}
-                Some(TrainCommand::Pause) if !paused => {
-                    paused = true;
-                    self.outlet.tell(TrainEvent::Paused(None));
-                }
-                Some(TrainCommand::Pause) => {}
-                Some(TrainCommand::StepG) => return Ok(Next::Train(Phases { g: true, d: false })),
-                Some(TrainCommand::StepD) => return Ok(Next::Train(Phases { g: false, d: true })),
-                Some(TrainCommand::SnapshotNow) => match self.snapshot() {
-                    Ok(path) => self.outlet.tell(TrainEvent::Snapshot(path)),
-                    // Asked for, not needed: it is told, and the training goes on.
-                    Err(error) => log::warn!("the snapshot was not written: {}", error_chain(&error)),
-                },
-            }
-        }
-    }
-
-    /// Reads the losses of the tick, writes its line, and shows the moving average.
-    fn tick(&mut self, start: &(Instant, u64, f64)) -> Result<(), TrainError> {
-        let &(began, nimg, waited) = start;
-        let elapsed = began.elapsed().as_secs_f64();
-        self.seconds += elapsed;
-        let values = self.trainer.tick()?;
-        if values.values().any(|value| !value.is_finite()) {
-            return Err(TrainError::NotFinite { nimg: self.progress.nimg });
-        }
-        let times = self.trainer.phase_times();
-        let kimg = (self.progress.nimg - nimg) as f64 / 1000.0;
-        let sec_per_kimg = elapsed / kimg.max(1e-9);
-        let mut line = HistoryLine {
-            nimg: self.progress.nimg,
-            iteration: self.progress.iteration,
-            seconds: self.seconds,
-            values: values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        };
-        let phases = [
-            ("seconds_g", times.g),
-            ("seconds_g_reg", times.g_reg),
-            ("seconds_d", times.d),
-            ("seconds_d_reg", times.d_reg),
-            ("seconds_ema", times.ema),
-            ("seconds_data", (self.waited() - waited).max(0.0)),
-            ("sec_per_kimg", sec_per_kimg),
-        ];
-        line.values.extend(phases.map(|(name, value)| (name.to_owned(), value)));
-        let path = self.folder.history();
-        self.until_written(|_| history::append(&path, &line))?;
-        let (config, weights) = self.trainer.ema()?;
-        self.shared.ema.put(EmaSnapshot { nimg: self.progress.nimg, config, weights });
-        let remaining = remaining_seconds(&self.config, self.progress.nimg, sec_per_kimg / 1000.0);
-        self.outlet.tell(TrainEvent::Tick { line, sec_per_kimg, remaining });
-        Ok(())
-    }
-
-    /// Writes what is due at the end of tick number `tick`: the grid, a snapshot, a checkpoint.
-    fn persist(&mut self, tick: u64) -> Result<(), TrainError> {
-        let intervals = self.config.intervals;
-        let due = |ticks: u32| tick.is_multiple_of(u64::from(ticks.max(1)));
-        if due(intervals.sample_ticks) {
-            let path = self.folder.sample(self.progress.nimg);
-            self.until_written(|run| {
-                let (config, weights) = run.trainer.ema()?;
-                sample_grid::write(&path, config, weights)
-            })?;
-            self.outlet.tell(TrainEvent::Sample(path));
-        }
-        if due(intervals.snapshot_ticks) && tick > 0 {
-            let path = self.until_written(|run| run.snapshot())?;
-            self.outlet.tell(TrainEvent::Snapshot(path));
-        }
-        if due(intervals.checkpoint_ticks) {
-            self.checkpoint()?;
-        }
-        Ok(())
-    }
-
-    fn snapshot(&mut self) -> Result<PathBuf, TrainError> {
-        let path = self.folder.snapshot(self.progress.nimg);
-        let (config, weights) = self.trainer.ema()?;
-        let notes = [("training.nimg".to_owned(), self.progress.nimg.to_string())];
-        save_safetensors(&path, &config, &weights, &notes)?;
-        Ok(path)
-    }
-
-    fn checkpoint(&mut self) -> Result<(), TrainError> {
-        let TrainerState { arrays, scalars } = self.trainer.state()?;
-        let Progress { nimg, iteration } = self.progress;
-        let state = SavedState { nimg, iteration, arrays, scalars };
-        let folder = self.folder.checkpoints();
-        let path = self.until_written(|_| checkpoint_store::save(&folder, &state))?;
-        self.outlet.tell(TrainEvent::Checkpoint(path));
-        Ok(())
-    }
-
-    /// Repeats `write` until it works: a disk that is full or a folder that is read-only pauses the training with its reason.
-    fn until_written<T>(&mut self, mut write: impl FnMut(&mut Self) -> Result<T, TrainError>) -> Result<T, TrainError> {
-        loop {
-            match write(self) {
-                Ok(value) => return Ok(value),
-                Err(error @ (TrainError::Write(_) | TrainError::Folder { .. } | TrainError::ModelFile(_))) => {
-                    if self.listen(Some(Some(error_chain(&error))))? == Next::Stop {
-                        return Err(error);
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The end, with a checkpoint and a snapshot of where it is.
-    fn end(&mut self, complete: bool) -> Result<(), TrainError> {
-        self.checkpoint()?;
-        if self.progress.nimg > 0 {
-            let path = self.until_written(|run| run.snapshot())?;
-            self.outlet.tell(TrainEvent::Snapshot(path));
-            if complete {
-                let path = self.folder.sample(self.progress.nimg);
-                let (config, weights) = self.trainer.ema()?;
-                sample_grid::write(&path, config, weights)?;
-                self.outlet.tell(TrainEvent::Sample(path));
-            }
-        }
-        self.outlet.tell_last(TrainEvent::Ended { nimg: self.progress.nimg, complete });
-        Ok(())
-    }
-}
-
-impl std::fmt::Debug for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Run({}, {:?}, {:?})", self.folder.path().display(), self.progress, self.device)
-    }
+    text.to_owned()
 }
