@@ -45,6 +45,8 @@ pub struct TrainingSettings {
     /// The run that was trained last.
     #[serde(serialize_with = "utf8::path")]
     pub last_run: Option<PathBuf>,
+    /// Operations of training a second on this machine, as they were measured last.
+    pub flops_per_second: Option<f64>,
 }
 
 impl Default for TrainingSettings {
@@ -64,6 +66,7 @@ impl Default for TrainingSettings {
             seed: 0,
             runs: None,
             last_run: None,
+            flops_per_second: None,
         }
     }
 }
@@ -80,6 +83,7 @@ impl TrainingSettings {
             kimg: number(self.kimg).unwrap_or(default.kimg),
             gamma: self.gamma.and_then(number),
             learning_rate: self.learning_rate.and_then(number),
+            flops_per_second: self.flops_per_second.filter(|rate| rate.is_finite()),
             ..self.clone()
         }
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod growing;
 pub mod history;
 pub mod losses;
+pub mod measure;
 pub mod optimizer;
 pub mod phases;
 pub mod preflight;

@@ -13,11 +13,11 @@ use super::{
     background::Background,
     canvas,
     command::{Command, CommandSender},
-    dialog, keyboard, menu, panels,
+    dialog, dock, keyboard, menu, panels,
     state::{AppState, DeviceLine},
     status, theme,
     toast::{self, ToastKind},
-    training::TrainingHost,
+    training::{self, TrainingHost},
 };
 use crate::{
     base::error_chain::error_chain,
@@ -201,9 +201,8 @@ impl App {
         }
         let toasts = self.state.toasts.shown().len();
         self.take_input(ctx);
-        self.drain();
-        self.drain_training(ctx);
-        self.watch_closing(ctx);
+        self.drain(ctx);
+        self.update_training(ctx);
         for command in self.commands.take() {
             self.apply(command, ctx);
             // The settings are looked at once a second; what changed last must not wait for the next movement.
@@ -233,6 +232,7 @@ impl App {
             .exact_size(theme::ROW_HEIGHT + 6.0)
             .show(ui, |ui| status::status_ui(ui, state));
 
+        dock::dock_ui(ui, state, commands);
         let side = Frame::new().fill(palette.panel).inner_margin(Margin::same(theme::PANEL_MARGIN as i8));
         // However narrow the window, the image keeps the larger part.
         let widest = (0.36 * ui.available_width()).min(theme::PANEL_MAX_WIDTH);
@@ -246,6 +246,7 @@ impl App {
         }
         let canvas = CentralPanel::no_frame().show(ui, |ui| canvas::canvas_ui(ui, state, commands));
         dialog::dialog_ui(ui.ctx(), state, commands);
+        training::closing::closing_ui(ui.ctx(), state, commands);
         toast::toasts_ui(ui.ctx(), state, commands);
         if !self.commands.is_empty() {
             ui.ctx().request_repaint();

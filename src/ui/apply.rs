@@ -123,6 +123,7 @@ impl App {
             Command::Compare(on) => state.comparing = on,
             Command::Theme(theme) => state.theme = theme,
             Command::UiScale(scale) if scale.is_finite() => state.ui_scale = scale.clamp(UI_SCALES.0, UI_SCALES.1),
+            Command::Dock(tab) => state.dock.toggle(tab),
             Command::ToggleLeftPanel => state.left_panel = !state.left_panel,
             Command::ToggleRightPanel => state.right_panel = !state.right_panel,
             Command::Section(title, open) => {
@@ -143,12 +144,8 @@ impl App {
         }
     }
 
-    fn ask(&mut self, question: FileQuestion) {
-        let typed = match question {
-            FileQuestion::Open => Dialog::OpenTyped,
-            FileQuestion::Save => Dialog::SaveTyped,
-            FileQuestion::Export(kind) => Dialog::ExportTyped(kind),
-        };
+    pub(super) fn ask(&mut self, question: FileQuestion) {
+        let typed = question.typed();
         // A portal may hang for good; asking a second time must not.
         if self.state.asking.is_some() {
             self.state.dialog = Some(typed);
@@ -158,9 +155,11 @@ impl App {
             FileQuestion::Open => self.state.open_dir.clone(),
             FileQuestion::Save => Some(self.state.capture_folder()),
             FileQuestion::Export(_) => Some(self.state.export_folder()),
+            FileQuestion::Training(question) => self.state.training.folder_for(question),
         };
         let name = match question {
             FileQuestion::Export(kind) => kind.file_name(&self.state.image_stem()),
+            FileQuestion::Training(question) => question.file_name().to_owned(),
             FileQuestion::Open | FileQuestion::Save => self.state.image_name(),
         };
         let folder = folder.unwrap_or_else(|| PathBuf::from("."));

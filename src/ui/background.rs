@@ -9,7 +9,10 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::state::FileQuestion;
+use super::{
+    state::FileQuestion,
+    training::{errand::TrainingAnswer, question::Picks},
+};
 use crate::{
     base::error_chain::error_chain,
     session::{PoseRecord, png},
@@ -37,9 +40,12 @@ pub enum Answer {
         /// Its pose, or why there is none.
         record: Result<Box<PoseRecord>, String>,
     },
+    /// Something about training.
+    Training(TrainingAnswer),
 }
 
-/// Starts work in the background and collects what comes back.
+/// Starts work in the background and collects what comes back. Clones share the answers.
+#[derive(Clone)]
 pub struct Background {
     send: Sender<Answer>,
     receive: Receiver<Answer>,
@@ -78,6 +84,16 @@ impl Background {
                 let dialog = dialog.set_title("Export model").add_filter("Model", &[kind.extension()]);
                 Box::pin(dialog.set_file_name(name).save_file())
             }
+            FileQuestion::Training(question) => {
+                let dialog = dialog.set_title(question.title());
+                match question.picks() {
+                    Picks::Folder | Picks::NewFolder => Box::pin(dialog.pick_folder()),
+                    Picks::File(ending) => Box::pin(dialog.add_filter(ending, &[ending]).pick_file()),
+                    Picks::Save(ending) => {
+                        Box::pin(dialog.add_filter(ending, &[ending]).set_file_name(name).save_file())
+                    }
+                }
+            }
             FileQuestion::Save => {
                 Box::pin(dialog.set_title("Save image").add_filter("PNG", &["png"]).set_file_name(name).save_file())
             }
@@ -85,7 +101,7 @@ impl Background {
         let asked = Instant::now();
         self.spawn("file dialog", move || {
             let path = pollster::block_on(chosen).map(|file| file.path().to_path_buf());
-            Answer::Chosen { question, path, after: asked.elapsed() }
+            Some(Answer::Chosen { question, path, after: asked.elapsed() })
         })
     }
 
@@ -96,15 +112,19 @@ impl Background {
     pub fn read_pose(&self, path: PathBuf) -> std::io::Result<()> {
         self.spawn("read pose", move || {
             let record = png::read_pose_file(&path).map(Box::new).map_err(|error| error_chain(&error));
-            Answer::Pose { path, record }
+            Some(Answer::Pose { path, record })
         })
     }
 
-    fn spawn(&self, name: &str, work: impl FnOnce() -> Answer + Send + 'static) -> std::io::Result<()> {
+    /// Does `work` on a thread of its own; what it returns is among the next answers.
+    ///
+    /// # Errors
+    /// If the operating system refuses a thread.
+    pub fn spawn(&self, name: &str, work: impl FnOnce() -> Option<Answer> + Send + 'static) -> std::io::Result<()> {
         let (send, wake) = (self.send.clone(), Arc::clone(&self.wake));
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             // A window that closed meanwhile does not want the answer.
-            if send.try_send(work()).is_ok() {
+            if work().is_some_and(|answer| send.try_send(answer).is_ok()) {
                 wake();
             }
         })?;

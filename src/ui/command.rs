@@ -6,6 +6,7 @@ use std::{cell::RefCell, path::PathBuf, rc::Rc};
 use egui::{Context, Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::{
+    dock::DockTab,
     export::ExportKind,
     state::AppState,
     toast::ToastId,
@@ -104,6 +105,8 @@ pub enum Command {
     Theme(ThemePreference),
     /// Enlarge or shrink text and controls, 0.5..=3.
     UiScale(f32),
+    /// Show this tab of the dock, or close the dock if it is in sight.
+    Dock(DockTab),
     /// Show or hide the panel on the left.
     ToggleLeftPanel,
     /// Show or hide the panel on the right.
@@ -209,6 +212,7 @@ impl Group {
                 None,
                 Some(C::ToggleLeftPanel),
                 Some(C::ToggleRightPanel),
+                Some(C::Dock(DockTab::Training)),
                 None,
                 Some(C::Theme(ThemePreference::Dark)),
                 Some(C::Theme(ThemePreference::Light)),
@@ -292,6 +296,7 @@ impl Command {
             Self::Theme(ThemePreference::Light) => "Light theme",
             Self::Theme(ThemePreference::System) => "System theme",
             Self::UiScale(_) => "Interface scale",
+            Self::Dock(tab) => tab.label(),
             Self::ToggleLeftPanel => "Left panel",
             Self::ToggleRightPanel => "Right panel",
             Self::Section(title, true) => return format!("Open section {title}"),
@@ -332,6 +337,7 @@ impl Command {
             Self::Zoom(Zoom::FitWhole) => "The largest whole multiple that fits, so that all pixels are of one size",
             Self::Zoom(Zoom::ACTUAL) => "One pixel of the image is one pixel of the screen",
             Self::Compare(_) => "Hold to see the same seed without truncation, mixing and edits",
+            Self::Dock(tab) => tab.tooltip(),
             Self::FpsLimit(_) => "Highest number of images that are asked for in a second",
             Self::Vsync(_) => "Wait for the screen's refresh before a new picture is shown",
             Self::Training(command) => command.tooltip(),
@@ -365,6 +371,7 @@ impl Command {
             Self::ZoomIn => const { &[plain(Key::Plus), plain(Key::Equals)] },
             Self::ZoomOut => const { &[plain(Key::Minus)] },
             Self::Compare(true) => const { &[plain(Key::C)] },
+            Self::Dock(DockTab::Training) => const { &[plain(Key::F4)] },
             Self::ToggleLeftPanel => const { &[plain(Key::F9)] },
             Self::ToggleRightPanel => const { &[plain(Key::F10)] },
             Self::Training(command) => command.shortcuts(),
@@ -424,6 +431,15 @@ pub fn keys_text(ctx: &Context, shortcut: &KeyboardShortcut) -> String {
     let modifiers = ctx.format_modifiers(shortcut.modifiers);
     let key = shortcut.logical_key.symbol_or_name();
     if modifiers.is_empty() { key.to_owned() } else { format!("{modifiers}+{key}") }
+}
+
+/// What a button's tooltip says: the command's, with its keys.
+pub fn tooltip_text(ctx: &Context, command: &Command) -> String {
+    let words = if command.tooltip().is_empty() { command.label() } else { command.tooltip().to_owned() };
+    match command.shortcuts().first() {
+        Some(shortcut) => format!("{words} ({})", keys_text(ctx, shortcut)),
+        None => words,
+    }
 }
 
 /// A cheap handle that panels push commands into; they are applied at the start of the next frame.

@@ -37,7 +37,7 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
     let shown = modal.show(ctx, |ui| {
         ui.set_width(width);
         match dialog {
-            Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_) => {
+            Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_) | Dialog::TrainingTyped(_) => {
                 typed_path::typed_path_ui(ui, dialog, state, commands)
             }
             Dialog::Palette => palette::palette_ui(ui, state, commands),
@@ -45,7 +45,7 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
             Dialog::ModelDetails => details_ui(ui, state),
             Dialog::About => about_ui(ui),
         }
-        if !matches!(dialog, Dialog::Palette | Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_)) {
+        if matches!(dialog, Dialog::Shortcuts | Dialog::ModelDetails | Dialog::About) {
             ui.add_space(theme::SECTION_GAP);
             if ui.button("Close").clicked() {
                 commands.send(Command::CloseDialog);

@@ -6,12 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use egui::Context;
+
 use super::{
     app::App,
     background::Answer,
     command::Command,
-    state::{Dialog, ErrorOverImage, ErrorSource, FileQuestion, SavedImage},
+    state::{ErrorOverImage, ErrorSource, FileQuestion, SavedImage},
     toast::ToastKind,
+    training::TrainingCommand,
     typed_path::with_png,
 };
 use crate::{
@@ -25,13 +28,13 @@ const NEVER_OPENED: Duration = Duration::from_millis(600);
 
 impl App {
     /// Takes over everything that happened since the last frame.
-    pub(super) fn drain(&mut self) {
+    pub(super) fn drain(&mut self, ctx: &Context) {
         let events = self.engine.as_ref().map(|engine| engine.poll_events()).unwrap_or_default();
         for event in events {
             self.on_event(event);
         }
         for answer in self.background.poll() {
-            self.on_answer(answer);
+            self.on_answer(answer, ctx);
         }
         if let Some(frame) = self.engine.as_ref().and_then(|engine| engine.take_frame()) {
             self.on_frame(frame);
@@ -175,7 +178,7 @@ impl App {
         self.state.saved = Some(SavedImage { path, pose });
     }
 
-    fn on_answer(&mut self, answer: Answer) {
+    fn on_answer(&mut self, answer: Answer, ctx: &Context) {
         match answer {
             Answer::Chosen { question, path: Some(path), .. } => {
                 self.state.asking = None;
@@ -183,18 +186,18 @@ impl App {
                     FileQuestion::Open => Command::OpenPath(path),
                     FileQuestion::Save => Command::SaveImageTo(with_png(path)),
                     FileQuestion::Export(kind) => Command::ExportTo(kind, kind.with_extension(path)),
+                    FileQuestion::Training(question) => {
+                        Command::Training(TrainingCommand::Chosen(question, question.finished(path)))
+                    }
                 });
             }
             Answer::Chosen { question, path: None, after } => {
                 self.state.asking = None;
                 if after < NEVER_OPENED {
-                    self.state.dialog = Some(match question {
-                        FileQuestion::Open => Dialog::OpenTyped,
-                        FileQuestion::Save => Dialog::SaveTyped,
-                        FileQuestion::Export(kind) => Dialog::ExportTyped(kind),
-                    });
+                    self.state.dialog = Some(question.typed());
                 }
             }
+            Answer::Training(answer) => self.on_training_answer(answer, ctx),
             Answer::Pose { path, record } => match record {
                 Ok(record) => self.restore(*record),
                 Err(message) => {

@@ -126,6 +126,7 @@ fn is_on(command: &Command, state: &AppState) -> Option<bool> {
         Command::ToggleAnimateNoise => Some(state.animation.noise),
         Command::ToggleLeftPanel => Some(state.left_panel),
         Command::ToggleRightPanel => Some(state.right_panel),
+        Command::Dock(tab) => Some(state.dock.shows(*tab)),
         _ => None,
     }
 }

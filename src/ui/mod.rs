@@ -7,6 +7,7 @@ pub mod background;
 pub mod canvas;
 pub mod command;
 mod dialog;
+pub mod dock;
 mod events;
 pub mod export;
 mod fuzzy;

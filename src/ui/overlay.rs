@@ -6,7 +6,7 @@ use egui::{
 };
 
 use super::{
-    command::{Command, CommandSender, keys_text},
+    command::{Command, CommandSender, tooltip_text},
     state::{AppState, ErrorOverImage, Opening},
     theme::{self, Palette},
     zoom::{Measured, Zoom},
@@ -85,7 +85,7 @@ fn tools_ui(ui: &mut Ui, state: &AppState, measured: Measured, roomy: bool, comm
 fn compare_button(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     let response = ui.add(Button::selectable(state.comparing, "Compare"));
     let pressed = response.is_pointer_button_down_on();
-    response.on_hover_text(hint(ui, &Command::Compare(true)));
+    response.on_hover_text(tooltip_text(ui.ctx(), &Command::Compare(true)));
     let held = Id::unique("compare is held");
     let was_held = ui.data(|data| data.get_temp::<bool>(held)).unwrap_or(false);
     let is_held = (pressed || was_held) && ui.input(|input| input.pointer.primary_down());
@@ -96,17 +96,8 @@ fn compare_button(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
 }
 
 fn zoom_button(ui: &mut Ui, text: &str, on: bool, command: Command, commands: &CommandSender) {
-    if ui.add(Button::selectable(on, text)).on_hover_text(hint(ui, &command)).clicked() {
+    if ui.add(Button::selectable(on, text)).on_hover_text(tooltip_text(ui.ctx(), &command)).clicked() {
         commands.send(command);
-    }
-}
-
-/// Tooltip with the shortcut behind it.
-fn hint(ui: &Ui, command: &Command) -> String {
-    let words = if command.tooltip().is_empty() { command.label() } else { command.tooltip().to_owned() };
-    match command.shortcuts().first() {
-        Some(shortcut) => format!("{words} ({})", keys_text(ui.ctx(), shortcut)),
-        None => words,
     }
 }
 
@@ -230,7 +221,7 @@ fn empty_ui(ui: &mut Ui, canvas: Rect, state: &AppState, commands: &CommandSende
             ui.add_space(0.5 * (width - 250.0).max(0.0));
             for (text, command) in buttons {
                 let button = Button::new(text).min_size(vec2(0.0, 30.0));
-                if ui.add(button).on_hover_text(hint(ui, &command)).clicked() {
+                if ui.add(button).on_hover_text(tooltip_text(ui.ctx(), &command)).clicked() {
                     commands.send(command);
                 }
             }

@@ -4,13 +4,14 @@ use egui::ThemePreference;
 
 use super::{animation::Animation, state::AppState, training::TrainingForm};
 use crate::session::{
-    Document,
+    Document, TrainingSettings,
     settings::{LastSession, SessionModel, Settings, ThemeChoice},
 };
 
 /// Names of the side panels among the settings.
 const LEFT: &str = "left";
 const RIGHT: &str = "right";
+const DOCK: &str = "dock";
 
 impl AppState {
     /// Takes over what was remembered, all but the last session.
@@ -23,8 +24,9 @@ impl AppState {
         let panel = |name: &str| settings.panels.get(name).copied().unwrap_or(true);
         self.left_panel = panel(LEFT);
         self.right_panel = panel(RIGHT);
+        self.dock.open = settings.panels.get(DOCK).copied().unwrap_or(false);
         self.sections = settings.panels.clone();
-        self.sections.retain(|name, _| name != LEFT && name != RIGHT);
+        self.sections.retain(|name, _| ![LEFT, RIGHT, DOCK].contains(&name.as_str()));
         self.ui_scale = settings.ui_scale;
         self.recent = settings.recent.clone();
         self.open_dir = settings.last_open_dir.clone();
@@ -35,6 +37,7 @@ impl AppState {
         self.animation = Animation { seed_speed: settings.animation_speed, ..Animation::default() };
         self.last_session = settings.last_session.clone();
         self.training.form = TrainingForm::from_settings(&settings.training);
+        self.training.flops_per_second = settings.training.flops_per_second.filter(|rate| *rate > 0.0);
     }
 
     /// Goes on with the pose of the last session.
@@ -52,6 +55,7 @@ impl AppState {
         let mut panels = self.sections.clone();
         panels.insert(LEFT.to_owned(), self.left_panel);
         panels.insert(RIGHT.to_owned(), self.right_panel);
+        panels.insert(DOCK.to_owned(), self.dock.open);
         Settings {
             theme,
             recent: self.recent.clone(),
@@ -64,7 +68,10 @@ impl AppState {
             animation_speed: self.animation.seed_speed,
             panels,
             last_session: self.session(),
-            training: self.training.form.settings(),
+            training: TrainingSettings {
+                flops_per_second: self.training.flops_per_second,
+                ..self.training.form.settings()
+            },
         }
     }
 
@@ -80,7 +87,7 @@ impl AppState {
 mod tests {
     use super::*;
     use crate::{
-        session::{PoseEdit, TrainingSettings, settings::WindowSize},
+        session::{PoseEdit, settings::WindowSize},
         ui::state::DeviceLine,
     };
 
@@ -96,7 +103,9 @@ mod tests {
             vsync: false,
             ui_scale: 1.5,
             animation_speed: -2.0,
-            panels: [(LEFT, false), (RIGHT, true), ("Noise", false)].map(|(name, open)| (name.to_owned(), open)).into(),
+            panels: [(LEFT, false), (RIGHT, true), (DOCK, true), ("Noise", false)]
+                .map(|(name, open)| (name.to_owned(), open))
+                .into(),
             last_session: Some(LastSession { model: SessionModel::Bundled, pose: Default::default() }),
             training: TrainingSettings { batch: 4, data: Some("/images".into()), ..TrainingSettings::default() },
         };

@@ -10,11 +10,12 @@ use egui::ThemePreference;
 
 use super::{
     animation::Animation,
+    dock::Dock,
     export::ExportKind,
     performance::Performance,
     picture::Picture,
     toast::Toasts,
-    training::TrainingState,
+    training::{TrainingQuestion, TrainingState},
     zoom::{CanvasView, Measured},
 };
 use crate::{
@@ -60,6 +61,8 @@ pub struct AppState {
     pub left_panel: bool,
     /// Whether the panel on the right is shown.
     pub right_panel: bool,
+    /// What the dock at the bottom shows.
+    pub dock: Dock,
     /// Where the last model was opened from.
     pub open_dir: Option<PathBuf>,
     /// Whether sections of the panels are open, by their titles; those that are not named are.
@@ -107,6 +110,8 @@ pub enum FileQuestion {
     Save,
     /// Where to write the model.
     Export(ExportKind),
+    /// Something that a training needs.
+    Training(TrainingQuestion),
 }
 
 /// Where the network runs, for the status line.
@@ -171,6 +176,8 @@ pub enum Dialog {
     SaveTyped,
     /// A path to write the model to, typed.
     ExportTyped(ExportKind),
+    /// A path that a training needs, typed.
+    TrainingTyped(TrainingQuestion),
     /// All commands, searched.
     Palette,
     /// All shortcuts.
@@ -179,6 +186,18 @@ pub enum Dialog {
     ModelDetails,
     /// What this program is.
     About,
+}
+
+impl FileQuestion {
+    /// The dialog that asks the same with a typed path.
+    pub fn typed(self) -> Dialog {
+        match self {
+            Self::Open => Dialog::OpenTyped,
+            Self::Save => Dialog::SaveTyped,
+            Self::Export(kind) => Dialog::ExportTyped(kind),
+            Self::Training(question) => Dialog::TrainingTyped(question),
+        }
+    }
 }
 
 impl AppState {
@@ -200,6 +219,7 @@ impl AppState {
             ui_scale: 1.0,
             left_panel: true,
             right_panel: true,
+            dock: Dock::default(),
             open_dir: None,
             sections: BTreeMap::new(),
             capture_dir: None,

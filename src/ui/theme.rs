@@ -93,6 +93,8 @@ pub struct Palette {
     pub warning: Color32,
     /// Things that worked.
     pub success: Color32,
+    /// Curves of a chart, in their order.
+    pub curves: [Color32; 2],
     /// Behind text that lies over the image.
     pub veil: Color32,
     /// Dims the window behind a dialog.
@@ -120,6 +122,7 @@ const DARK: Palette = Palette {
     error: Color32::from_rgb(242, 112, 108),
     warning: Color32::from_rgb(229, 181, 92),
     success: Color32::from_rgb(118, 197, 139),
+    curves: [Color32::from_rgb(104, 171, 255), Color32::from_rgb(240, 166, 98)],
     veil: Color32::from_rgba_premultiplied(13, 14, 15, 220),
     backdrop: Color32::from_rgba_premultiplied(0, 0, 0, 120),
     checker: [Color32::from_rgb(52, 54, 58), Color32::from_rgb(70, 72, 77)],
@@ -143,6 +146,7 @@ const LIGHT: Palette = Palette {
     error: Color32::from_rgb(184, 40, 40),
     warning: Color32::from_rgb(140, 92, 0),
     success: Color32::from_rgb(32, 119, 62),
+    curves: [Color32::from_rgb(27, 101, 205), Color32::from_rgb(180, 88, 12)],
     veil: Color32::from_rgba_premultiplied(225, 226, 228, 230),
     backdrop: Color32::from_rgba_premultiplied(0, 0, 0, 60),
     checker: [Color32::from_rgb(196, 198, 202), Color32::from_rgb(222, 224, 228)],

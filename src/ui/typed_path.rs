@@ -11,11 +11,12 @@ use super::{
     command::{Command, CommandSender},
     state::{AppState, Dialog},
     theme,
+    training::{TrainingCommand, question::Picks},
 };
 
 /// Draws the dialog's contents. What was typed belongs to the view and stays until the program ends.
 pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &CommandSender) {
-    let saves = dialog != Dialog::OpenTyped;
+    let wanted = wanted(dialog);
     let id = Id::unique(("typed path", dialog));
     let first = ui.data(|data| data.get_temp::<String>(id));
     let mut text = first.unwrap_or_else(|| proposal(dialog, state));
@@ -23,6 +24,10 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
     let (heading, words, verb) = match dialog {
         Dialog::SaveTyped => ("Save image", "Where the PNG goes; it carries the whole pose.", "Save"),
         Dialog::ExportTyped(kind) => ("Export model", kind.tooltip(), "Export"),
+        Dialog::TrainingTyped(question) => {
+            let verb = if wanted == Wanted::NewFile { "Export" } else { "Choose" };
+            (question.title(), question.words(), verb)
+        }
         _ => ("Open", "A model (.pkl, .pt, .safetensors), or a PNG saved here.", "Open"),
     };
     ui.heading(heading);
@@ -41,7 +46,7 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
         ui.ctx().request_repaint();
     }
     let path = expanded(&text);
-    let problem = problem(&path, saves);
+    let problem = problem(&path, wanted);
     let palette = theme::Palette::of(ui.visuals());
     let hint = if text.trim().is_empty() { None } else { problem };
     ui.label(RichText::new(hint.unwrap_or(" ")).small().color(palette.warning));
@@ -55,6 +60,9 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
             commands.send(match dialog {
                 Dialog::SaveTyped => Command::SaveImageTo(with_png(path)),
                 Dialog::ExportTyped(kind) => Command::ExportTo(kind, kind.with_extension(path)),
+                Dialog::TrainingTyped(question) => {
+                    Command::Training(TrainingCommand::Chosen(question, question.finished(path)))
+                }
                 _ => Command::OpenPath(path),
             });
         }
@@ -68,6 +76,10 @@ fn proposal(dialog: Dialog, state: &AppState) -> String {
         Dialog::SaveTyped => return state.capture_folder().join(state.image_name()).display().to_string(),
         Dialog::ExportTyped(kind) => {
             return state.export_folder().join(kind.file_name(&state.image_stem())).display().to_string();
+        }
+        Dialog::TrainingTyped(question) => {
+            let folder = state.training.folder_for(question).unwrap_or_else(|| state.export_folder());
+            return folder.join(question.file_name()).display().to_string();
         }
         _ => {}
     }
@@ -92,20 +104,42 @@ fn expanded(text: &str) -> PathBuf {
     }
 }
 
-fn problem(path: &Path, saves: bool) -> Option<&'static str> {
+/// What a typed path has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    File,
+    Folder,
+    NewFolder,
+    NewFile,
+}
+
+fn wanted(dialog: Dialog) -> Wanted {
+    match dialog {
+        Dialog::OpenTyped => Wanted::File,
+        Dialog::TrainingTyped(question) => match question.picks() {
+            Picks::File(_) => Wanted::File,
+            Picks::Folder => Wanted::Folder,
+            Picks::NewFolder => Wanted::NewFolder,
+            Picks::Save(_) => Wanted::NewFile,
+        },
+        _ => Wanted::NewFile,
+    }
+}
+
+fn problem(path: &Path, wanted: Wanted) -> Option<&'static str> {
     if path.as_os_str().is_empty() {
-        Some("Type a path")
-    } else if saves {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if path.is_dir() {
-            Some("This is a folder: add a file name")
-        } else {
+        return Some("Type a path");
+    }
+    match wanted {
+        Wanted::File if path.is_dir() => Some("This is a folder: add a file name"),
+        Wanted::File => (!path.is_file()).then_some("There is no such file"),
+        Wanted::Folder => (!path.is_dir()).then_some("There is no such folder"),
+        Wanted::NewFolder => path.is_file().then_some("This is a file"),
+        Wanted::NewFile if path.is_dir() => Some("This is a folder: add a file name"),
+        Wanted::NewFile => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             (!folder.is_dir()).then_some("There is no such folder")
         }
-    } else if path.is_dir() {
-        Some("This is a folder: add a file name")
-    } else {
-        (!path.is_file()).then_some("There is no such file")
     }
 }
 
@@ -136,11 +170,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.pkl");
         std::fs::write(&file, b"x").unwrap();
-        assert_eq!(problem(&file, false), None);
-        assert!(problem(folder.path(), false).is_some());
-        assert!(problem(&folder.path().join("none.pkl"), false).is_some());
-        assert_eq!(problem(&folder.path().join("new.png"), true), None);
-        assert!(problem(&folder.path().join("none/new.png"), true).is_some());
-        assert!(problem(Path::new(""), true).is_some());
+        assert_eq!(problem(&file, Wanted::File), None);
+        assert!(problem(folder.path(), Wanted::File).is_some());
+        assert!(problem(&folder.path().join("none.pkl"), Wanted::File).is_some());
+        assert_eq!(problem(&folder.path().join("new.png"), Wanted::NewFile), None);
+        assert!(problem(&folder.path().join("none/new.png"), Wanted::NewFile).is_some());
+        assert!(problem(Path::new(""), Wanted::NewFile).is_some());
+        assert_eq!(problem(folder.path(), Wanted::Folder), None);
+        assert!(problem(&file, Wanted::Folder).is_some());
+        assert_eq!(problem(&folder.path().join("new"), Wanted::NewFolder), None);
+        assert!(problem(&file, Wanted::NewFolder).is_some());
     }
 }

@@ -74,7 +74,7 @@ impl fmt::Display for Preflight {
 }
 
 /// `1.23 M`, `45.6 GFLOP`.
-fn quantity(value: f64, unit: &str) -> String {
+pub fn quantity(value: f64, unit: &str) -> String {
     let (scaled, prefix) = match value {
         1e12.. => (value / 1e12, "T"),
         1e9.. => (value / 1e9, "G"),
@@ -84,6 +84,16 @@ fn quantity(value: f64, unit: &str) -> String {
     };
     let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
     format!("{scaled:.digits$} {prefix}{unit}").trim_end().to_owned()
+}
+
+/// Operations of training for a real image, after `nimg` of them: networks that grow begin with less.
+pub fn flops_per_image(config: &TrainConfig, nimg: u64) -> f64 {
+    training_flops(config, growing::stage(config, nimg).resolution)
+}
+
+/// Operations of the whole training.
+pub fn total_flops(config: &TrainConfig) -> f64 {
+    remaining_seconds(config, 0, flops_per_image(config, 0))
 }
 
 /// Seconds until the end, from `nimg` images on, when an image takes `seconds` now. Larger resolutions of networks that grow take

@@ -6,7 +6,7 @@ pub mod layers;
 pub mod network_latent;
 pub mod noise;
 pub mod performance;
-mod rows;
+pub(super) mod rows;
 pub mod style_mix;
 pub mod style_vector;
 pub mod truncation;

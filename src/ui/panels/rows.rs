@@ -6,7 +6,7 @@ use egui::{Button, Label, Response, RichText, Ui, Vec2};
 use crate::{
     session::{PoseEdit, PoseField},
     ui::{
-        command::{Command, CommandSender},
+        command::{Command, CommandSender, tooltip_text},
         state::AppState,
         widgets::{Change, Row, section::section_ui},
     },
@@ -16,12 +16,12 @@ use crate::{
 const NO_MODEL: &str = "Open a model first.";
 
 /// Why a row that every model has is greyed.
-pub(super) fn without_model(state: &AppState) -> Option<&'static str> {
+pub(in crate::ui) fn without_model(state: &AppState) -> Option<&'static str> {
     state.model.is_none().then_some(NO_MODEL)
 }
 
 /// A row for one field of the pose: what the control asks for becomes `edit`, the reset mark the field's own reset.
-pub(super) fn field_row<T>(
+pub(in crate::ui) fn field_row<T>(
     ui: &mut Ui,
     state: &AppState,
     commands: &CommandSender,
@@ -40,7 +40,7 @@ pub(super) fn field_row<T>(
 }
 
 /// A section that remembers whether it is open. `resets` is what its reset mark acts on.
-pub(super) fn section(
+pub(in crate::ui) fn section(
     ui: &mut Ui,
     state: &AppState,
     commands: &CommandSender,
@@ -59,7 +59,7 @@ pub(super) fn section(
 }
 
 /// A button for `command` with a shorter `text`; greyed while the command can do nothing.
-pub(super) fn command_button(
+pub(in crate::ui) fn command_button(
     ui: &mut Ui,
     state: &AppState,
     commands: &CommandSender,
@@ -72,13 +72,7 @@ pub(super) fn command_button(
         .push_id(&label, |ui| ui.add_enabled(command.enabled(state), Button::new(text).truncate().min_size(size)))
         .inner
         .accessible_name(&label);
-    let keys = command.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
-    let tooltip = match (command.tooltip(), keys) {
-        ("", None) => label,
-        ("", Some(keys)) => format!("{label} ({keys})"),
-        (tooltip, None) => tooltip.to_owned(),
-        (tooltip, Some(keys)) => format!("{tooltip} ({keys})"),
-    };
+    let tooltip = tooltip_text(ui.ctx(), &command);
     let response = response.on_hover_text(&tooltip).on_disabled_hover_text(&tooltip);
     if response.clicked() {
         commands.send(command);
@@ -87,6 +81,6 @@ pub(super) fn command_button(
 }
 
 /// A quiet line, e.g. what to do where there is nothing to show yet.
-pub(super) fn hint(ui: &mut Ui, text: impl Into<String>) {
+pub(in crate::ui) fn hint(ui: &mut Ui, text: impl Into<String>) {
     ui.add(Label::new(RichText::new(text).weak()).wrap().selectable(false));
 }

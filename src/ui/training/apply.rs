@@ -1,18 +1,43 @@
 //! From commands to the training: the only place that acts on what the user asked of it.
 
-use egui::{Context, ViewportCommand};
+use std::path::PathBuf;
 
-use super::{Closing, Phase, TrainingCommand};
+use egui::Context;
+
+use super::{
+    Closing, Phase, Side, TrainingCommand, TrainingQuestion, charts,
+    errand::TrainingAnswer,
+    export,
+    form::{Begin, DataChoice},
+};
 use crate::{
-    training::session::TrainCommand,
-    ui::{app::App, toast::ToastKind},
+    session::{Pose, PoseEdit, pose::SeedPosition},
+    training::{sample_grid, session::TrainCommand},
+    ui::{app::App, background::Answer, state::FileQuestion, toast::ToastKind},
 };
 
 impl App {
     /// Carries out a command.
     pub(in crate::ui) fn apply_training(&mut self, command: TrainingCommand, ctx: &Context) {
+        let training = &mut self.state.training;
         match command {
-            TrainingCommand::Form(form) => self.state.training.form = *form,
+            TrainingCommand::Form(form) => {
+                let resumes = form.begin == Begin::Resume && training.form.begin != Begin::Resume;
+                training.form = *form;
+                if resumes {
+                    training.ask_run(&self.background);
+                }
+            }
+            TrainingCommand::Show(side) => training.side = side,
+            TrainingCommand::GoTo(control) => training.go_to(control),
+            TrainingCommand::Ask(question) => self.ask(FileQuestion::Training(question)),
+            TrainingCommand::Chosen(question, path) => self.on_chosen(question, path, ctx),
+            TrainingCommand::PoseOf(cell) => self.pose_of(cell),
+            TrainingCommand::ResumeLast => {
+                training.form.begin = Begin::Resume;
+                training.side = Side::Setup;
+                training.ask_run(&self.background);
+            }
             TrainingCommand::Start => self.start_training(),
             TrainingCommand::TogglePause => self.toggle_pause(),
             TrainingCommand::StepG => self.tell_training(TrainCommand::StepG),
@@ -20,17 +45,68 @@ impl App {
             TrainingCommand::Snapshot => self.tell_training(TrainCommand::SnapshotNow),
             TrainingCommand::Stop => self.stop_training(),
             TrainingCommand::SaveAndClose => {
-                self.state.training.closing = Some(Closing::Saving);
+                training.closing = Some(Closing::Saving);
                 self.stop_training();
             }
             TrainingCommand::CloseUnsaved => {
                 // A training that waits for room on the disk gives up when it is told so again.
-                self.state.training.closing = Some(Closing::Saving);
+                training.closing = Some(Closing::Saving);
                 self.tell_training(TrainCommand::Stop);
             }
-            TrainingCommand::KeepOpen => self.state.training.closing = None,
+            TrainingCommand::KeepOpen => training.closing = None,
         }
         ctx.request_repaint();
+    }
+
+    fn on_chosen(&mut self, question: TrainingQuestion, path: PathBuf, ctx: &Context) {
+        let training = &mut self.state.training;
+        match question {
+            TrainingQuestion::DataFolder | TrainingQuestion::DataZip => training.form.data = DataChoice::Path(path),
+            TrainingQuestion::Runs => training.form.runs = Some(path),
+            TrainingQuestion::Run => {
+                training.form.begin = Begin::Resume;
+                training.form.last_run = Some(path);
+                training.ask_run(&self.background);
+            }
+            TrainingQuestion::Csv => self.export_csv(path),
+            TrainingQuestion::Png => self.export_png(path, ctx),
+        }
+    }
+
+    fn export_csv(&mut self, path: PathBuf) {
+        let Some(history) = self.state.training.history() else { return };
+        let work = move || {
+            let written = export::write_csv(&path, &history);
+            Some(Answer::Training(TrainingAnswer::Written(path, written)))
+        };
+        if let Err(error) = self.background.spawn("export history", work) {
+            self.state.toasts.push(ToastKind::Error, format!("The history could not be exported: {error}"));
+        }
+    }
+
+    /// Writes the charts as they will be in the next picture of the window.
+    fn export_png(&mut self, path: PathBuf, ctx: &Context) {
+        let Some(area) = charts::area(ctx) else {
+            self.state.toasts.push(ToastKind::Info, "The charts are not in sight");
+            return;
+        };
+        let (background, scale) = (self.background.clone(), ctx.pixels_per_point());
+        ctx.request_screenshot(move |window| {
+            let work = move || {
+                let written = export::write_png(&path, &window, area * scale);
+                Some(Answer::Training(TrainingAnswer::Written(path, written)))
+            };
+            if let Err(error) = background.spawn("export charts", work) {
+                log::error!("the charts could not be exported: {error}");
+            }
+        });
+    }
+
+    /// Takes over the latent of a cell of the grid, without edits: the image is that of the cell, as the network draws it now.
+    fn pose_of(&mut self, cell: usize) {
+        let (seed, class) = sample_grid::cell(cell, self.state.training.label_dim());
+        let pose = Pose { seed: SeedPosition::of_seed(seed), class, ..self.state.pose().unedited() };
+        self.state.document.edit(&PoseEdit::Replace(Box::new(pose)), None);
     }
 
     fn start_training(&mut self) {
@@ -40,12 +116,21 @@ impl App {
             self.state.toasts.push(ToastKind::Info, text);
             return;
         }
-        let launch = match self.state.training.form.launch(self.state.model.as_deref()) {
+        let launch = match self.state.training.launch(self.state.model.as_deref()) {
             Ok(launch) => launch,
-            Err(refusal) => return self.state.toasts.push(ToastKind::Error, refusal.text),
+            Err(refusal) => {
+                self.state.training.go_to(refusal.control);
+                self.state.toasts.push(ToastKind::Error, refusal.text);
+                return;
+            }
         };
         match self.training.start(launch) {
-            Ok(view) => self.state.training.view = Some(view),
+            Ok(view) => {
+                let training = &mut self.state.training;
+                training.view = Some(view);
+                training.side = Side::Run;
+                (training.sample, training.asked_sample) = (None, None);
+            }
             Err(error) => {
                 self.state.toasts.push(ToastKind::Error, format!("The training could not be started: {error}"));
             }
@@ -68,59 +153,6 @@ impl App {
     fn tell_training(&mut self, command: TrainCommand) {
         if !self.training.send(command) {
             self.state.toasts.push(ToastKind::Info, "The training is busy; try again in a moment");
-        }
-    }
-
-    /// Takes over what the training did since the last frame.
-    pub(in crate::ui) fn drain_training(&mut self, ctx: &Context) {
-        let training = &mut self.state.training;
-        let Some(view) = &mut training.view else { return };
-        let was_active = view.phase.is_active();
-        self.training.poll(view);
-        if !was_active {
-            return;
-        }
-        match &view.phase {
-            Phase::Failed { error, .. } => {
-                log::error!("the training failed: {error}");
-                self.state.toasts.push(ToastKind::Error, "The training failed");
-            }
-            Phase::Ended { complete } => {
-                training.form.last_run = Some(view.folder.clone());
-                let text = if *complete { "The training is done" } else { "The training is saved and has ended" };
-                self.state.toasts.push(ToastKind::Success, text);
-            }
-            // Between two events the numbers move.
-            Phase::Running => ctx.request_repaint_after(super::REFRESH),
-            Phase::Starting | Phase::Paused(_) | Phase::Stopping(_) => {}
-        }
-    }
-
-    /// Closes the window; while a training is under way it asks first.
-    pub(in crate::ui) fn close(&mut self, ctx: &Context) {
-        if self.state.training.is_active() {
-            self.state.training.closing.get_or_insert(Closing::Asking);
-        } else {
-            ctx.send_viewport_cmd(ViewportCommand::Close);
-        }
-    }
-
-    /// What closing has to do with the training: the window's own button asks too, and once the training has ended the window
-    /// goes.
-    pub(in crate::ui) fn watch_closing(&mut self, ctx: &Context) {
-        let active = self.state.training.is_active();
-        if active && ctx.input(|input| input.viewport().close_requested()) {
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            self.close(ctx);
-        }
-        match self.state.training.closing {
-            Some(Closing::Saving) if !active => {
-                self.state.training.closing = Some(Closing::Done);
-                ctx.send_viewport_cmd(ViewportCommand::Close);
-            }
-            // It ended while the question stood there.
-            Some(Closing::Asking) if !active => self.state.training.closing = None,
-            _ => {}
         }
     }
 }

@@ -1,8 +1,14 @@
 //! What the user can ask of a training.
 
+use std::path::PathBuf;
+
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::{Phase, TrainingForm};
+use super::{
+    Phase, Side, TrainingForm,
+    form::Control,
+    question::{Picks, TrainingQuestion},
+};
 use crate::ui::state::AppState;
 
 /// Something that the user wants of a training.
@@ -10,6 +16,18 @@ use crate::ui::state::AppState;
 pub enum TrainingCommand {
     /// Change what the next training will be.
     Form(Box<TrainingForm>),
+    /// Show this side of the panel.
+    Show(Side),
+    /// Show a control of the form.
+    GoTo(Control),
+    /// Ask for a path.
+    Ask(TrainingQuestion),
+    /// The answer to that.
+    Chosen(TrainingQuestion, PathBuf),
+    /// Make a cell of the grid the pose.
+    PoseOf(usize),
+    /// Prepare to go on with the run that was trained last.
+    ResumeLast,
     /// Start the training that was chosen.
     Start,
     /// Pause, or go on.
@@ -36,7 +54,7 @@ const fn plain(key: Key) -> KeyboardShortcut {
 
 impl TrainingCommand {
     /// Those of the menu, in its order.
-    pub const MENU: [Option<Self>; 8] = [
+    pub const MENU: [Option<Self>; 12] = [
         Some(Self::Start),
         Some(Self::TogglePause),
         Some(Self::Stop),
@@ -45,12 +63,24 @@ impl TrainingCommand {
         None,
         Some(Self::StepG),
         Some(Self::StepD),
+        None,
+        Some(Self::ResumeLast),
+        Some(Self::Ask(TrainingQuestion::Csv)),
+        Some(Self::Ask(TrainingQuestion::Png)),
     ];
 
     /// What the command is called.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Form(_) => "Change the training's settings",
+            Self::Show(Side::Setup) => "Show the training's settings",
+            Self::Show(Side::Run) => "Show the training's run",
+            Self::GoTo(_) => "Show a setting of the training",
+            Self::Ask(TrainingQuestion::Csv) => "Export the training's history\u{2026}",
+            Self::Ask(TrainingQuestion::Png) => "Export the training's charts\u{2026}",
+            Self::Ask(question) | Self::Chosen(question, _) => question.title(),
+            Self::PoseOf(_) => "Take the pose of a sample",
+            Self::ResumeLast => "Resume the last training\u{2026}",
             Self::Start => "Start training",
             Self::TogglePause => "Pause or go on training",
             Self::StepG => "Step G",
@@ -74,7 +104,9 @@ impl TrainingCommand {
             Self::Stop => "Write a checkpoint and end; the run can be resumed later",
             Self::SaveAndClose => "Write a checkpoint, then close the window",
             Self::CloseUnsaved => "The last checkpoint is kept; what was trained since is lost",
-            Self::Form(_) | Self::KeepOpen => "",
+            Self::Ask(question) => question.words(),
+            Self::ResumeLast => "Shows the settings that may change, then start",
+            _ => "",
         }
     }
 
@@ -97,7 +129,13 @@ impl TrainingCommand {
         let phase = training.view.as_ref().map(|view| &view.phase);
         match self {
             // While a training runs it says so.
-            Self::Form(_) | Self::Start => true,
+            Self::Form(_) | Self::Start | Self::Show(_) | Self::GoTo(_) => true,
+            Self::Ask(question) | Self::Chosen(question, _) => match question.picks() {
+                Picks::Save(_) => training.view.as_ref().is_some_and(|view| !view.history.is_empty()),
+                _ => true,
+            },
+            Self::PoseOf(_) => training.sample.is_some() && state.model.is_some(),
+            Self::ResumeLast => training.form.last_run.is_some() && !training.is_active(),
             Self::TogglePause | Self::StepG | Self::StepD | Self::Snapshot => {
                 matches!(phase, Some(Phase::Running | Phase::Paused(_)))
             }

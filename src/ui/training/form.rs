@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::host::{InitFrom, Launch};
+use super::{
+    TrainingState,
+    host::{InitFrom, Launch},
+};
 use crate::{
     base::paths,
     engine::ModelSummary,
@@ -14,6 +17,7 @@ use crate::{
     training::{
         TrainConfig,
         config::{Ada, Changes, DatasetSource, DatasetSpec},
+        diagnosis,
         preset::{Preset, PresetOptions, Width},
     },
 };
@@ -53,6 +57,38 @@ pub enum Control {
     LearningRate,
     Ada,
     Runs,
+}
+
+impl Control {
+    /// What it is called in a sentence.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Data => "the images",
+            Self::Begin => "the beginning",
+            Self::Preset => "the preset",
+            Self::Resolution => "the size",
+            Self::Width => "the width",
+            Self::Batch => "the batch",
+            Self::Kimg => "the length",
+            Self::Gamma => "gamma",
+            Self::LearningRate => "the learning rate",
+            Self::Ada => "ADA",
+            Self::Runs => "the runs' folder",
+        }
+    }
+}
+
+impl From<diagnosis::Control> for Control {
+    fn from(control: diagnosis::Control) -> Self {
+        match control {
+            diagnosis::Control::Gamma => Self::Gamma,
+            diagnosis::Control::Ada => Self::Ada,
+            diagnosis::Control::Batch => Self::Batch,
+            diagnosis::Control::LearningRate => Self::LearningRate,
+            diagnosis::Control::Data => Self::Data,
+            diagnosis::Control::Length => Self::Kimg,
+        }
+    }
 }
 
 /// Why no training can be made of the choices.
@@ -152,6 +188,7 @@ impl TrainingForm {
             seed: self.seed,
             runs: self.runs.clone(),
             last_run: self.last_run.clone(),
+            flops_per_second: None,
         }
     }
 
@@ -238,23 +275,60 @@ impl TrainingForm {
         Ok(config)
     }
 
-    /// What Start begins.
+    /// Shows what a run is that shall go on.
+    pub fn take_over(&mut self, config: &TrainConfig) {
+        self.data = match &config.dataset.source {
+            DatasetSource::Portraits { .. } => DataChoice::Portraits,
+            DatasetSource::Path(path) => DataChoice::Path(path.clone()),
+        };
+        self.mirror = config.dataset.mirror;
+        self.preset = Preset::from_name(&config.preset).unwrap_or(self.preset);
+        self.resolution = config.resolution();
+        self.batch = config.batch;
+        self.kimg = config.kimg.clamp(*KIMGS.start(), *KIMGS.end());
+        self.gamma = Some(config.r1_gamma);
+        self.learning_rate = Some(config.generator_lr);
+        self.ada = config.ada != Ada::Off;
+        self.seed = config.seed as u32;
+    }
+
+    /// What is different from a run that goes on.
+    pub fn changes(&self, config: &TrainConfig) -> Changes {
+        let differs = |new: f64, old: f64| (new != old).then_some(new);
+        Changes {
+            kimg: differs(self.kimg, config.kimg),
+            gamma: self.gamma.and_then(|gamma| differs(gamma, config.r1_gamma)),
+            learning_rate: self.learning_rate.and_then(|rate| differs(rate, config.generator_lr)),
+            ada: match (self.ada, config.ada) {
+                (true, Ada::Off) => Some(Ada::ADAPTIVE),
+                (false, Ada::Off) | (true, _) => None,
+                (false, _) => Some(Ada::Off),
+            },
+        }
+    }
+}
+
+impl TrainingState {
+    /// What Start begins. `open` is the model that is open.
     ///
     /// # Errors
     /// The choice that cannot be, and what to do about it.
     pub fn launch(&self, open: Option<&ModelSummary>) -> Result<Launch, Refusal> {
-        if self.begin == Begin::Resume {
-            let folder = self.last_run.clone();
+        let form = &self.form;
+        if form.begin == Begin::Resume {
             let text = "Choose the folder of the run to go on with.";
-            let folder = folder.ok_or(Refusal { control: Control::Begin, text: text.into() })?;
-            return Ok(Launch::Resume { folder, changes: Changes::default() });
+            let refusal = || Refusal { control: Control::Begin, text: text.into() };
+            let folder = form.last_run.clone().ok_or_else(refusal)?;
+            let run = self.run.as_ref().filter(|(known, _)| *known == folder);
+            let changes = run.map(|(_, run)| form.changes(&run.config)).unwrap_or_default();
+            return Ok(Launch::Resume { folder, changes });
         }
-        let config = Box::new(self.config(open.map(|open| &open.config))?);
-        let init = open.filter(|_| self.begin == Begin::OpenModel).map(|open| match &open.path {
+        let config = Box::new(form.config(open.map(|open| &open.config))?);
+        let init = open.filter(|_| form.begin == Begin::OpenModel).map(|open| match &open.path {
             None => InitFrom::Bundled,
             Some(path) => InitFrom::File(path.clone(), open.network.clone()),
         });
-        Ok(Launch::New { runs: self.runs_folder(), stem: self.stem(), config, init })
+        Ok(Launch::New { runs: form.runs_folder(), stem: form.stem(), config, init })
     }
 }
 
@@ -287,7 +361,8 @@ fn continue_with(config: &mut TrainConfig, open: &GeneratorConfig) -> Result<(),
     Ok(())
 }
 
-fn refusal(error: &ConfigError) -> Refusal {
+/// Where a configuration that cannot be is mended.
+pub fn refusal(error: &ConfigError) -> Refusal {
     let control = match error.field {
         "batch" | "growing.max_batch" => Control::Batch,
         "kimg" => Control::Kimg,
@@ -340,8 +415,25 @@ mod tests {
         assert_eq!(control(TrainingForm { gamma: Some(-1.0), ..form.clone() }), Control::Gamma);
         assert_eq!(control(TrainingForm { learning_rate: Some(9.0), ..form.clone() }), Control::LearningRate);
         assert_eq!(control(TrainingForm { begin: Begin::OpenModel, ..form.clone() }), Control::Begin);
-        let resume = TrainingForm { begin: Begin::Resume, ..form };
-        assert_eq!(resume.launch(None).unwrap_err().control, Control::Begin);
+        let form = TrainingForm { begin: Begin::Resume, ..form };
+        let state = TrainingState { form, ..TrainingState::default() };
+        assert_eq!(state.launch(None).unwrap_err().control, Control::Begin);
+    }
+
+    #[test]
+    fn a_run_that_goes_on_changes_only_what_was_changed() {
+        let form = TrainingForm { ada: true, preset: Preset::StyleGanF, ..TrainingForm::default() };
+        let config = form.config(None).unwrap();
+        let mut again = TrainingForm::default();
+        again.take_over(&config);
+        assert_eq!((again.preset, again.ada), (Preset::StyleGanF, true));
+        assert_eq!(again.changes(&config), Changes::default());
+        again.gamma = Some(3.0);
+        again.ada = false;
+        again.kimg = 250.0;
+        let changes = again.changes(&config);
+        let expected = Changes { kimg: Some(250.0), gamma: Some(3.0), learning_rate: None, ada: Some(Ada::Off) };
+        assert_eq!(changes, expected);
     }
 
     #[test]

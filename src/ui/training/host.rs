@@ -69,6 +69,11 @@ impl TrainingHost {
         Self { compute, wake, launching: None, waiting: Vec::new(), session: None }
     }
 
+    /// What computes, for whoever trains a few steps to measure them.
+    pub fn device(&self) -> Compute {
+        self.compute.clone()
+    }
+
     /// Starts a training and gives back what is known of it; what goes wrong is seen by [`TrainingHost::poll`].
     ///
     /// # Errors

@@ -7,14 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::curves::{self, Chart};
 use crate::training::{
     Progress, TrainConfig,
+    diagnosis::{Finding, diagnose},
     history::HistoryLine,
     preflight::remaining_seconds,
     run_folder::SnapshotFile,
     session::{EmaSnapshot, Past, TrainEvent},
 };
 
+/// How often the numbers of a running training are looked at.
+pub const REFRESH: Duration = Duration::from_millis(250);
 /// Progress older than this says nothing about the speed now.
 const PACE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -69,6 +73,10 @@ pub struct TrainingView {
     pub total: u64,
     /// A line a tick, oldest first, those before a resume among them.
     pub history: Vec<HistoryLine>,
+    /// The history as charts.
+    pub charts: Vec<Chart>,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
     /// Seconds for a thousand images, in the last tick; before the first one of a few timed steps.
     pub sec_per_kimg: Option<f64>,
     /// Snapshots of the generator, oldest first.
@@ -93,6 +101,8 @@ impl TrainingView {
             progress: Progress::default(),
             total: 0,
             history: Vec::new(),
+            charts: curves::charts(&[]),
+            findings: Vec::new(),
             sec_per_kimg: None,
             snapshots: Vec::new(),
             sample: None,
@@ -112,11 +122,13 @@ impl TrainingView {
                 (self.total, self.notes) = (total, notes);
                 (self.history, self.snapshots, self.sample) = (history, snapshots, sample);
                 self.config = Some(Arc::new(config));
+                self.look_at_history();
             }
             TrainEvent::Speed { sec_per_kimg, .. } => self.sec_per_kimg = Some(sec_per_kimg),
             TrainEvent::Tick { line, sec_per_kimg, .. } => {
                 self.sec_per_kimg = Some(sec_per_kimg);
                 self.history.push(line);
+                self.look_at_history();
             }
             TrainEvent::Sample(path) => self.sample = Some(path),
             TrainEvent::Snapshot(path) => {
@@ -141,6 +153,11 @@ impl TrainingView {
             }
             TrainEvent::Failed { error, proposal } => self.phase = Phase::Failed { error, proposal },
         }
+    }
+
+    fn look_at_history(&mut self) {
+        self.charts = curves::charts(&self.history);
+        self.findings = self.config.as_ref().map_or_else(Vec::new, |config| diagnose(config, &self.history));
     }
 
     /// Takes over where the training is now.

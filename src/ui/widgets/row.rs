@@ -10,6 +10,8 @@ pub struct RowOutput<T> {
     pub change: Option<T>,
     /// The value shall go back to its default.
     pub reset: bool,
+    /// The control's.
+    pub response: Response,
 }
 
 /// One line of a section.
@@ -45,9 +47,8 @@ impl<'a> Row<'a> {
     pub fn show<T>(self, ui: &mut Ui, control: impl FnOnce(&mut Ui) -> (Response, Option<T>)) -> RowOutput<T> {
         let enabled = self.lacking.is_none();
         let height = ui.spacing().interact_size.y;
-        let mut output = RowOutput { change: None, reset: false };
         let row = ui.add_enabled_ui(enabled, |ui| {
-            ui.horizontal(|ui| {
+            let row = ui.horizontal(|ui| {
                 let width = LABEL_WIDTH.min(ui.available_width() * 0.4);
                 ui.allocate_ui_with_layout(vec2(width, height), Layout::left_to_right(Align::Center), |ui| {
                     ui.set_min_width(width);
@@ -60,17 +61,17 @@ impl<'a> Row<'a> {
                         control(ui)
                     });
                 let (response, change) = scope.inner;
-                let hit = response.rect;
-                response.on_hover_text(self.tooltip);
-                output.change = change;
-                output.reset = right_clicked(ui, hit) && self.changed && enabled;
-                output.reset |= reset_mark_ui(ui, self.name, self.changed);
+                let response = response.on_hover_text(self.tooltip);
+                let mut reset = right_clicked(ui, response.rect) && self.changed && enabled;
+                reset |= reset_mark_ui(ui, self.name, self.changed);
+                RowOutput { change, reset, response }
             });
+            row.inner
         });
         if let Some(why) = self.lacking {
             row.response.on_disabled_hover_text(why);
         }
-        output
+        row.inner
     }
 }
 
