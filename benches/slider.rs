@@ -17,14 +17,14 @@ use std::{
 use divan::Bencher;
 use stylescope::{
     checkpoint,
-    engine::{DisplayDevice, Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest, Stamp},
-    gpu::device::{Compute, DeviceChoice, select},
+    engine::{Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest, Stamp},
+    gpu::device::Compute,
     model::{Generator, Placement},
     session::Pose,
 };
 
 mod common;
-use common::{SIZES, config, index_of, sizes};
+use common::{SIZES, config, display, index_of, sizes};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -34,12 +34,6 @@ fn main() {
         return;
     }
     divan::main();
-}
-
-fn display() -> Option<DisplayDevice> {
-    let shared =
-        [DeviceChoice::Gpu, DeviceChoice::Software].into_iter().find_map(|choice| select(choice).ok()?.shared)?;
-    Some(DisplayDevice { device: shared.device, queue: shared.queue, info: shared.adapter.get_info() })
 }
 
 /// An engine with one of the networks open.

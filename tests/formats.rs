@@ -9,15 +9,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use files::{Entry, Pickle, zip};
+use files::{plain_safetensors, torch_zip};
 use stylescope::{
     checkpoint::{
-        Checkpoint, CheckpointError, Lineage, NetworkConfig, Precision, Progress, Role, open, open_bytes,
-        read_safetensors, save_safetensors, save_safetensors_as,
+        Checkpoint, CheckpointError, Lineage, Precision, Progress, Role, open, open_bytes, read_safetensors,
+        save_safetensors, save_safetensors_as,
     },
     model::{
         config::{GeneratorConfig, StyleGan1Variant},
-        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig, StyleGan2DiscriminatorConfig},
         state_dict::{HostTensor, StateDict},
     },
 };
@@ -28,50 +27,6 @@ fn fixture(path: &str) -> PathBuf {
 
 fn best(file: &Checkpoint) -> (GeneratorConfig, StateDict) {
     file.load_generator(file.preferred_generator().unwrap()).unwrap()
-}
-
-/// A PyTorch zip of {group: state dict}; `None` for a state dict alone.
-fn torch_zip(groups: &[(Option<&str>, &StateDict)]) -> Vec<u8> {
-    let mut entries = Vec::new();
-    let mut dict = |p: Pickle, weights: &StateDict| {
-        weights
-            .0
-            .iter()
-            .fold(p.global("collections", "OrderedDict").raw(b")R("), |p, (name, array)| {
-                let key = entries.len().to_string();
-                let data: Vec<u8> = array.data.iter().flat_map(|value| value.to_le_bytes()).collect();
-                entries.push(Entry::new(&format!("archive/data/{key}"), data));
-                let shape: Vec<i64> = array.shape.iter().map(|&length| length as i64).collect();
-                let mut strides = vec![1i64; shape.len()];
-                for axis in (1..shape.len()).rev() {
-                    strides[axis - 1] = strides[axis] * shape[axis];
-                }
-                p.str(name).tensor(|p| p.storage(&key, array.data.len() as i64), 0, &shape, &strides)
-            })
-            .raw(b"u")
-    };
-    let pickle = match groups {
-        [(None, weights)] => dict(Pickle::new(2), weights),
-        groups => {
-            Pickle::new(2).dict(|p| groups.iter().fold(p, |p, (name, weights)| dict(p.str(name.unwrap()), weights)))
-        }
-    };
-    entries.insert(0, Entry::new("archive/data.pkl", pickle.stop()));
-    zip(&entries)
-}
-
-/// A safetensors file by the format's own crate.
-fn plain_safetensors(weights: &StateDict) -> Vec<u8> {
-    let bytes: BTreeMap<&str, Vec<u8>> = weights
-        .0
-        .iter()
-        .map(|(name, array)| (name.as_str(), array.data.iter().flat_map(|value| value.to_le_bytes()).collect()))
-        .collect();
-    let views = weights.0.iter().map(|(name, array)| {
-        let data = bytes[name.as_str()].as_slice();
-        (name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, array.shape.clone(), data).unwrap())
-    });
-    safetensors::serialize(views, None).unwrap()
 }
 
 #[test]
@@ -245,6 +200,23 @@ fn community_stylegan() {
 }
 
 #[test]
+fn labels_that_the_community_ports_do_not_have_are_refused() {
+    let stylegan2 = open(&fixture("ros2/gema_latentavg_legacy.pt"), &()).unwrap().load_raw(0).unwrap();
+    let (arrays, _) =
+        read_safetensors(&fs::read(fixture("sg1_rosinality/styled_generator_small.safetensors")).unwrap()).unwrap();
+    let strip = |(name, array): (&String, &HostTensor)| {
+        Some((name.strip_prefix("params.generator.")?.to_owned(), array.clone()))
+    };
+    let stylegan = StateDict(arrays.0.iter().filter_map(strip).collect());
+    for mut weights in [stylegan2, stylegan] {
+        assert!(open_bytes("bare", plain_safetensors(&weights)).is_ok());
+        weights.0.insert("embedding.weight".into(), HostTensor { shape: vec![4, 8], data: vec![0.0; 32] });
+        let error = format!("{:?}", open_bytes("bare", plain_safetensors(&weights)).unwrap_err());
+        assert!(error.contains("embedding.weight takes labels"), "{error}");
+    }
+}
+
+#[test]
 fn folders_give_their_newest_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let none = open(folder.path(), &()).unwrap_err();
@@ -309,124 +281,6 @@ fn paths_without_a_model_are_errors() {
     assert!(matches!(missing, CheckpointError::Read { .. }), "{missing:?}");
     #[cfg(unix)]
     assert!(open(Path::new("/dev/zero"), &()).unwrap_err().to_string().contains("no regular file"));
-}
-
-/// What a discriminator's arrays are, whatever they are called.
-fn discriminator_of(weights: &StateDict) -> (DiscriminatorConfig, StateDict) {
-    let file = open_bytes("bare", plain_safetensors(weights)).unwrap_or_else(|error| panic!("{error:?}"));
-    file.load_discriminator(file.discriminator().expect("a discriminator")).unwrap()
-}
-
-#[test]
-fn official_discriminators() {
-    let file = open(&fixture("pkl/sg3repo_t215.p4.nosrc.pkl"), &()).unwrap();
-    let index = file.discriminator().unwrap();
-    assert_eq!((index, file.networks()[index].name.as_str()), (1, "D"));
-    let (config, weights) = file.load_discriminator(index).unwrap();
-    let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
-    assert_eq!((config.resolution, config.img_channels, config.label_dim), (32, 3, 0));
-    assert_eq!(config.architecture, DiscriminatorArchitecture::Resnet);
-    assert_eq!((config.mbstd_group_size, config.mbstd_num_channels, config.conv_clamp), (Some(4), 1, Some(256.0)));
-    assert_eq!(config.channels.0, BTreeMap::from([(4, 32), (8, 32), (16, 32), (32, 16)]));
-    assert_eq!(config.resample_filter, [1.0, 3.0, 3.0, 1.0]);
-    // All arrays but the filters, as they are.
-    let raw = file.load_raw(index).unwrap();
-    let arrays = raw.0.into_iter().filter(|(name, _)| !name.ends_with("resample_filter"));
-    assert_eq!(weights, StateDict(arrays.collect()));
-}
-
-/// Every discriminator of the references, from its bare state dict: the shapes say what it is.
-#[test]
-fn reference_discriminators() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let outside = std::env::var_os("STYLESCOPE_FIXTURES").map_or(root.join("../shared/fixtures"), |f| root.join(f));
-    let Ok(entries) = fs::read_dir(outside.join("sg2_nv")) else {
-        eprintln!("passed over: no fixtures at {}", outside.display());
-        return;
-    };
-    let mut checked = 0;
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        let (arrays, metadata) = read_safetensors(&fs::read(&path).unwrap()).unwrap();
-        let meta: serde_json::Value = serde_json::from_str(&metadata["meta"]).unwrap();
-        if meta["kind"] != "discriminator" {
-            continue;
-        }
-        let strip = |(name, array): (&String, &HostTensor)| Some((name.strip_prefix("params.")?.into(), array.clone()));
-        let weights = StateDict(arrays.0.iter().filter_map(strip).collect());
-        let (config, read) = discriminator_of(&weights);
-        let arrays = weights.0.into_iter().filter(|(name, _)| !name.ends_with("resample_filter"));
-        assert_eq!(read, StateDict(arrays.collect()), "{}", path.display());
-        let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
-        let kwargs = &meta["init_kwargs"];
-        let number = |value: &serde_json::Value| value.as_u64().map(|n| n as usize);
-        let architecture = match kwargs["architecture"].as_str() {
-            Some("orig") => DiscriminatorArchitecture::Orig,
-            Some("skip") => DiscriminatorArchitecture::Skip,
-            _ => DiscriminatorArchitecture::Resnet,
-        };
-        assert_eq!(config.architecture, architecture, "{}", path.display());
-        assert_eq!(Some(config.label_dim), number(&kwargs["c_dim"]));
-        assert_eq!(Some(config.resolution), number(&kwargs["img_resolution"]));
-        assert_eq!(Some(config.img_channels), number(&kwargs["img_channels"]));
-        let mbstd = number(&kwargs["epilogue_kwargs"]["mbstd_num_channels"]).unwrap_or(1);
-        assert_eq!(config.mbstd_num_channels, mbstd, "{}", path.display());
-        if config.label_dim > 0 {
-            assert_eq!((config.mapping.num_layers, config.mapping.hidden_dim, config.cmap_dim), (8, 32, 32));
-        }
-        checked += 1;
-    }
-    assert!(checked >= 6, "{checked}");
-}
-
-#[test]
-fn community_discriminators() {
-    // The official arrays under the community's names: its discriminator is the residual one.
-    let file = open(&fixture("pkl/sg3repo_t215.p4.nosrc.pkl"), &()).unwrap();
-    let (config, weights) = file.load_discriminator(1).unwrap();
-    let rename = |name: &str| {
-        let name = name.replace("b4.conv.weight", "final_conv.0.weight").replace("b4.conv.bias", "final_conv.1.bias");
-        let name = name.replace("b4.fc.", "final_linear.0.").replace("b4.out.", "final_linear.1.");
-        let name = name.replace("b32.fromrgb.weight", "convs.0.0.weight").replace("b32.fromrgb.bias", "convs.0.1.bias");
-        let name = name.replace("b32.", "convs.1.").replace("b16.", "convs.2.").replace("b8.", "convs.3.");
-        let name = name.replace("conv1.weight", "conv2.1.weight").replace("conv1.bias", "conv2.2.bias");
-        let name = name.replace("conv0.weight", "conv1.0.weight").replace("conv0.bias", "conv1.1.bias");
-        name.replace("skip.weight", "skip.1.weight")
-    };
-    let community = StateDict(weights.0.iter().map(|(name, array)| (rename(name), array.clone())).collect());
-    let (read_config, read) = discriminator_of(&community);
-    assert_eq!(read, weights);
-    let DiscriminatorConfig::StyleGan2(config) = config else { panic!("{config:?}") };
-    assert_eq!(
-        read_config,
-        DiscriminatorConfig::StyleGan2(StyleGan2DiscriminatorConfig { conv_clamp: None, ..config })
-    );
-    let broken = |change: &dyn Fn(&mut BTreeMap<String, HostTensor>)| {
-        let mut weights = community.clone();
-        change(&mut weights.0);
-        format!("{:?}", open_bytes("bare", plain_safetensors(&weights)).unwrap_err())
-    };
-    assert!(broken(&|weights| drop(weights.remove("convs.2.skip.1.weight"))).contains("convs.2.skip.1.weight"));
-    assert!(broken(&|weights| drop(weights.remove("final_conv.1.bias"))).contains("final_conv.1.bias is missing"));
-    let narrow = HostTensor { shape: vec![32, 31, 3, 3], data: vec![0.0; 32 * 31 * 9] };
-    assert!(
-        broken(&|weights| drop(weights.insert("final_conv.0.weight".into(), narrow.clone()))).contains("31 inputs")
-    );
-}
-
-/// StyleGAN's discriminator of the community port is listed and not taken for another.
-#[test]
-fn other_discriminators_are_listed() {
-    let array = |shape: &[usize]| HostTensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] };
-    let weights = StateDict(BTreeMap::from([
-        ("linear.linear.weight_orig".into(), array(&[1, 4])),
-        ("progression.0.conv1.0.conv.weight_orig".into(), array(&[4, 4, 3, 3])),
-        ("from_rgb.0.0.conv.weight_orig".into(), array(&[4, 3, 1, 1])),
-    ]));
-    let file = open_bytes("bare", plain_safetensors(&weights)).unwrap();
-    assert!(matches!(file.networks()[0].config, NetworkConfig::OtherDiscriminator(_)));
-    assert_eq!(file.discriminator(), None);
-    assert!(file.load_discriminator(0).is_err());
-    assert!(file.notes.iter().any(|note| note.contains("cannot be trained on")), "{:?}", file.notes);
 }
 
 #[test]

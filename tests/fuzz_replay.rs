@@ -1,6 +1,7 @@
 //! Runs the fuzz targets over their corpora and over what fuzzing found.
 
 mod files;
+mod images;
 #[path = "../fuzz/src/targets.rs"]
 #[allow(clippy::expect_used, clippy::panic, reason = "a target tells what it found by a panic")]
 mod targets;
@@ -89,6 +90,16 @@ fn write_seeds() {
     let mut compressed = flate2::write::ZlibEncoder::new(b"\x01\0\0\0".to_vec(), flate2::Compression::best());
     std::io::Write::write_all(&mut compressed, text.as_bytes()).unwrap();
     put("png_metadata", "compressed", &compressed.finish().unwrap());
+    for (name, bytes) in datasets() {
+        put("dataset_zip", name, &bytes);
+    }
+    for (name, text) in [
+        ("classes", r#"{"labels": [["a.png", 1], ["b/c.png", 0], ["gone.png", 4]]}"#),
+        ("vectors", r#"{"labels": [["a.png", [0.5, -1e3]], ["b\\c.png", [0, 1]]], "more": {"x": [null, true]}}"#),
+        ("none", r#"{"labels": null}"#),
+    ] {
+        put("dataset_labels", name, text.as_bytes());
+    }
     put("session_json", "pose.json", pose_to_text(&pose, "faces").unwrap().as_bytes());
     put("session_json", "newer.json", br#"{"format_version": 7, "pose": [], "app_version": "9.0"}"#);
     put("session_json", "settings.json", &serde_json::to_vec(&Settings::default()).unwrap());
@@ -166,6 +177,16 @@ fn state_dicts() -> Vec<(&'static str, Vec<u8>)> {
         ("b4.fromrgb.weight", &[2, 3, 1, 1]),
         ("b4.fromrgb.bias", &[2]),
     ];
+    let stylegan: [(&str, &[i64]); 8] = [
+        ("progression.0.conv1.0.conv.weight_orig", &[2, 3, 3, 3]),
+        ("progression.0.conv1.0.conv.bias", &[2]),
+        ("progression.0.conv2.0.conv.weight_orig", &[2, 2, 4, 4]),
+        ("progression.0.conv2.0.conv.bias", &[2]),
+        ("from_rgb.0.conv.weight_orig", &[2, 3, 1, 1]),
+        ("from_rgb.0.conv.bias", &[2]),
+        ("linear.linear.weight_orig", &[1, 2]),
+        ("linear.linear.bias", &[1]),
+    ];
     let dict = |arrays: &[(&str, &[i64])]| {
         Pickle::new(2).dict(|p| arrays.iter().fold(p, |p, (name, shape)| tensor(p, name, shape))).stop()
     };
@@ -179,6 +200,7 @@ fn state_dicts() -> Vec<(&'static str, Vec<u8>)> {
         ("community", wrapped.stop()),
         ("official", dict(&official)),
         ("discriminator", dict(&discriminator)),
+        ("stylegan_discriminator", dict(&stylegan)),
     ]
 }
 
@@ -209,6 +231,30 @@ fn tensorflow() -> Vec<(&'static str, Vec<u8>)> {
         ("triple", triple.stop()),
         ("stylegan", network(Pickle::new(2), &stylegan).stop()),
         ("array", Pickle::new(2).numpy(&[2, 2], &[1.0; 4]).stop()),
+    ]
+}
+
+fn datasets() -> Vec<(&'static str, Vec<u8>)> {
+    let colours = image::RgbImage::from_fn(5, 4, |x, y| image::Rgb([(x * 50) as u8, (y * 60) as u8, 200]));
+    let png = images::png(image::DynamicImage::ImageRgb8(colours.clone()));
+    let (jpeg, cmyk) = (images::jpeg(&colours), images::cmyk_jpeg());
+    let webp = images::webp(image::DynamicImage::ImageRgb8(colours));
+    let deep = images::png(image::DynamicImage::new_rgba16(3, 3));
+    let labels = br#"{"labels": [["a.png", 1], ["b/c.jpg", 0]]}"#;
+    let stored = zip(&[
+        Entry::new("a.png", png.clone()),
+        Entry::new("b/c.jpg", jpeg.clone()),
+        Entry::new("dataset.json", labels.to_vec()),
+    ]);
+    let deflated = images::zip(&[("a.png", png.clone()), ("../b.webp", webp.clone()), ("note.txt", b"x".to_vec())]);
+    vec![
+        ("png", png),
+        ("jpeg", jpeg),
+        ("cmyk", cmyk),
+        ("webp", webp),
+        ("deep", deep),
+        ("stored.zip", stored),
+        ("deflated.zip", deflated),
     ]
 }
 

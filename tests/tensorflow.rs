@@ -10,7 +10,7 @@ use stylescope::{
     checkpoint::{Lineage, Role, open, open_bytes, read_safetensors, save_safetensors},
     model::{
         config::{Architecture, GeneratorConfig, LabelNormalization, StyleGan1Config, StyleGan2Config},
-        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
+        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig, LabelProjection},
         state_dict::{HostTensor, StateDict},
     },
 };
@@ -209,7 +209,7 @@ fn stylegan2(architecture: Architecture, label_dim: usize) -> (Variables, StateD
 }
 
 /// TensorFlow variables of a StyleGAN2 discriminator, and the state dict that they mean.
-fn stylegan2_discriminator(architecture: Architecture) -> (Variables, StateDict) {
+fn stylegan2_discriminator(architecture: Architecture, label_dim: usize) -> (Variables, StateDict) {
     let mut numbers = Numbers(11);
     let (mut tf, mut expected) = (Variables::new(), StateDict::default());
     let mut layer = |from: String, to: String, shape: &[usize], has_bias: bool| {
@@ -237,7 +237,7 @@ fn stylegan2_discriminator(architecture: Architecture) -> (Variables, StateDict)
     }
     layer("4x4/Conv".into(), "b4.conv".into(), &[6, 7, 3, 3], true);
     layer("4x4/Dense0".into(), "b4.fc".into(), &[6, 96], true);
-    layer("Output".into(), "b4.out".into(), &[1, 6], true);
+    layer("Output".into(), "b4.out".into(), &[label_dim.max(1), 6], true);
     (tf, expected)
 }
 
@@ -247,7 +247,7 @@ fn stylegan2_pickles() {
         [(Architecture::Skip, 0), (Architecture::Skip, 3), (Architecture::Resnet, 0), (Architecture::Orig, 0)]
     {
         let (tf, expected) = stylegan2(architecture, label_dim);
-        let (discriminator, expected_discriminator) = stylegan2_discriminator(architecture);
+        let (discriminator, expected_discriminator) = stylegan2_discriminator(architecture, label_dim);
         let bytes = triple(&tf, &discriminator, &|p| {
             p.str("mapping_lrmul")
                 .float(0.02)
@@ -290,7 +290,11 @@ fn stylegan2_pickles() {
             Architecture::Skip => DiscriminatorArchitecture::Skip,
             _ => DiscriminatorArchitecture::Orig,
         };
-        assert_eq!((config.resolution, config.img_channels, config.label_dim, config.architecture), (16, 3, 0, kind));
+        assert_eq!(
+            (config.resolution, config.img_channels, config.label_dim, config.architecture),
+            (16, 3, label_dim, kind)
+        );
+        assert_eq!(config.label_projection == LabelProjection::Direct, label_dim > 0);
         assert_eq!((config.mbstd_group_size, config.mbstd_num_channels, config.conv_clamp), (Some(4), 1, None));
         assert_eq!(config.channels.0, BTreeMap::from([(4, 6), (8, 5), (16, 4)]));
     }

@@ -1,7 +1,12 @@
-//! Networks of the published sizes, untrained: weights do not change the time.
+//! Networks of the published sizes, untrained: weights do not change the time. And what draws without a window.
 
-use stylescope::model::config::{
-    Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan2Config,
+// Every bench compiles this module and uses its own part of it.
+#![allow(dead_code)]
+
+use stylescope::{
+    engine::DisplayDevice,
+    gpu::device::{DeviceChoice, select},
+    model::config::{Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan2Config},
 };
 
 /// Resolutions with the `channel_base` of the published networks of that size.
@@ -39,4 +44,11 @@ pub fn config(index: usize) -> GeneratorConfig {
 /// The place of a resolution in [`SIZES`].
 pub fn index_of(size: usize) -> usize {
     SIZES.iter().position(|(resolution, _)| *resolution == size).expect("one of SIZES")
+}
+
+/// Whatever graphics device the machine has, a software driver included.
+pub fn display() -> Option<DisplayDevice> {
+    let shared =
+        [DeviceChoice::Gpu, DeviceChoice::Software].into_iter().find_map(|choice| select(choice).ok()?.shared)?;
+    Some(DisplayDevice { device: shared.device, queue: shared.queue, info: shared.adapter.get_info() })
 }

@@ -11,6 +11,8 @@ extern crate self as stylescope;
 pub mod base;
 #[path = "../../src/checkpoint/mod.rs"]
 pub mod checkpoint;
+#[path = "../../src/data/mod.rs"]
+pub mod data;
 #[path = "../../src/latent/mod.rs"]
 pub mod latent;
 pub mod model;

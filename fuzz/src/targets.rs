@@ -7,6 +7,7 @@ use stylescope::{
         open_bytes,
         pickle::{self, Limits, Value},
     },
+    data::{Dataset, DatasetOptions},
     session::{PoseRecord, Settings, png, record},
 };
 
@@ -14,13 +15,15 @@ use stylescope::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 8] = [
     ("pickle", pickle),
     ("torch_zip", torch_zip),
     ("tensorflow_pickle", tensorflow_pickle),
     ("safetensors", safetensors),
     ("png_metadata", png_metadata),
     ("session_json", session_json),
+    ("dataset_zip", dataset_zip),
+    ("dataset_labels", dataset_labels),
 ];
 
 /// Opens a model file and reads everything in it.
@@ -117,6 +120,33 @@ pub fn session_json(bytes: &[u8]) {
         let settings = settings.sanitized();
         assert_eq!(settings.sanitized(), settings);
         serde_json::to_vec(&settings).expect("what was read can be written");
+    }
+}
+
+/// A zip of images; and the same bytes as an image of a zip that is in order otherwise.
+pub fn dataset_zip(bytes: &[u8]) {
+    dataset(bytes.to_vec());
+    dataset(archive(&[("a.png", bytes)]));
+}
+
+/// The labels of two images.
+pub fn dataset_labels(bytes: &[u8]) {
+    dataset(archive(&[("a.png", &[]), ("b/c.png", &[]), ("dataset.json", bytes)]));
+}
+
+/// Opens a zip of images, and looks at the first of them.
+fn dataset(zip: Vec<u8>) {
+    let options = DatasetOptions { memory: 0, x_flip: true, ..DatasetOptions::default() };
+    let Ok(dataset) = Dataset::from_zip(zip, 8, &options) else { return };
+    let len = dataset.len().expect("files have an end");
+    assert!(len > 0 && dataset.image(len).is_err() && dataset.label(len).is_err());
+    for index in (0..len.min(3)).chain([len - 1]) {
+        assert!(!dataset.name(index).is_empty());
+        let label = dataset.label(index).expect("all images of a dataset with labels have one");
+        assert!(label.len() == dataset.label_dim() && label.iter().all(|number| number.is_finite()));
+        if let Ok(picture) = dataset.image(index) {
+            assert_eq!((picture.channels, picture.height, picture.width, picture.pixels.len()), (3, 8, 8, 192));
+        }
     }
 }
 

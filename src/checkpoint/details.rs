@@ -5,7 +5,7 @@ use super::{
     network::{NetworkConfig, NetworkEntry},
 };
 use crate::model::{
-    config::{ChannelTable, GeneratorConfig, LabelNormalization},
+    config::{ChannelTable, GeneratorConfig, LabelNormalization, StyleGan1Variant},
     discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
 };
 
@@ -33,10 +33,6 @@ fn describe(network: &NetworkEntry, lines: &mut Vec<String>) {
     line(&network.name, format!("{}{class}, {} parameters", network.role, grouped(network.num_parameters)));
     let mut line = |name: &str, value: String| line(&format!("  {name}"), value);
     match &network.config {
-        NetworkConfig::OtherDiscriminator(summary) => {
-            line("Image", image(summary.resolution, summary.img_channels));
-            line("Labels", labels(summary.label_dim));
-        }
         NetworkConfig::Discriminator(config) => {
             let family = match config {
                 DiscriminatorConfig::StyleGan2(config) => match config.architecture {
@@ -45,7 +41,10 @@ fn describe(network: &NetworkEntry, lines: &mut Vec<String>) {
                     DiscriminatorArchitecture::Resnet => "StyleGAN2 (resnet)",
                     DiscriminatorArchitecture::Msg => "StyleGAN2 (MSG)",
                 },
-                DiscriminatorConfig::StyleGan1(_) => "StyleGAN",
+                DiscriminatorConfig::StyleGan1(config) => match config.variant {
+                    StyleGan1Variant::Official => "StyleGAN",
+                    StyleGan1Variant::Community => "StyleGAN (community port)",
+                },
             };
             line("Family", family.to_owned());
             line("Image", image(config.resolution(), config.img_channels()));

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     error::{CheckpointError, Fault},
-    onnx,
+    onnx::OnnxFile,
     progress::Progress,
     safetensors::{Precision, save_safetensors_with, write_arrays, write_parts},
 };
+use crate::base::error_chain::error_chain;
 use crate::model::{
     config::{GeneratorConfig, StyleGan2Config, resolutions},
     state_dict::{HostTensor, StateDict},
@@ -20,7 +21,7 @@ pub enum ExportFormat {
     Stylescope,
     /// Safetensors that `load_state_dict` of the official networks takes: official names, the filters' buffers included.
     StateDict,
-    /// The synthesis network as ONNX, inputs `ws` and noise maps.
+    /// The synthesis network as ONNX, inputs `ws` (without styles `z`) and noise maps.
     Onnx,
 }
 
@@ -76,11 +77,11 @@ pub fn export_with(
         }
         ExportFormat::Onnx => {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let bytes = onnx::encode(config, weights, &name).map_err(|error| CheckpointError::Unsaved {
+            let file = OnnxFile::new(config, weights, &name).map_err(|error| CheckpointError::Unsaved {
                 path: path.to_owned(),
-                fault: Fault::Weights { network: "the network".into(), cause: error.to_string() },
+                fault: Fault::Weights { network: "the network".into(), cause: error_chain(&error) },
             })?;
-            write_parts(path, progress, |part| bytes.chunks(1 << 20).try_for_each(|bytes| part(bytes)), bytes.len())
+            write_parts(path, progress, |part| file.write(part), file.num_bytes())
         }
     }
 }

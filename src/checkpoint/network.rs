@@ -38,23 +38,10 @@ impl fmt::Display for Role {
 /// What is known of a network before it is loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NetworkConfig {
-    /// A generator that can be loaded.
+    /// A generator.
     Generator(GeneratorConfig),
-    /// A discriminator that can be loaded.
+    /// A discriminator.
     Discriminator(DiscriminatorConfig),
-    /// A discriminator of a kind that is known by its arrays alone.
-    OtherDiscriminator(DiscriminatorSummary),
-}
-
-/// What the shapes tell of a discriminator that cannot be loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DiscriminatorSummary {
-    /// Side of its images in pixels.
-    pub resolution: usize,
-    /// Channels of its images.
-    pub img_channels: usize,
-    /// Number of classes, 0 for an unconditional network.
-    pub label_dim: usize,
 }
 
 /// A network of a file.
@@ -79,15 +66,15 @@ impl NetworkEntry {
     pub fn generator(&self) -> Option<&GeneratorConfig> {
         match &self.config {
             NetworkConfig::Generator(config) => Some(config),
-            NetworkConfig::Discriminator(_) | NetworkConfig::OtherDiscriminator(_) => None,
+            NetworkConfig::Discriminator(_) => None,
         }
     }
 
-    /// The discriminator's configuration, if it is one that can be loaded.
+    /// The discriminator's configuration, if it is one.
     pub fn discriminator(&self) -> Option<&DiscriminatorConfig> {
         match &self.config {
             NetworkConfig::Discriminator(config) => Some(config),
-            NetworkConfig::Generator(_) | NetworkConfig::OtherDiscriminator(_) => None,
+            NetworkConfig::Generator(_) => None,
         }
     }
 
@@ -189,6 +176,8 @@ pub(super) enum Layout {
     Same,
     /// [in, out] to [out, in].
     Transposed,
+    /// [out, in, k, k] to [out, in * k * k].
+    Flattened,
     /// [k, k, in, out] to [out, in, k, k].
     HwioToOihw,
     /// The same, turned by 180 degrees in the plane.
@@ -256,19 +245,25 @@ impl<'t> Plan<'t> {
         let rank = match layout {
             Layout::Same => source.shape.len(),
             Layout::Transposed => 2,
-            Layout::HwioToOihw | Layout::HwioToOihwFlipped => 4,
+            Layout::Flattened | Layout::HwioToOihw | Layout::HwioToOihwFlipped => 4,
         };
         if source.shape.len() != rank {
             return Err(wrong());
         }
         let view = match layout {
-            Layout::Same => source.clone(),
+            Layout::Same | Layout::Flattened => source.clone(),
             Layout::Transposed => source.clone().permute(&[1, 0]),
             Layout::HwioToOihw => source.clone().permute(&[3, 2, 0, 1]),
             Layout::HwioToOihwFlipped => source.clone().permute(&[3, 2, 0, 1]).flip(2).flip(3),
         };
         let long = |shape: &[usize]| shape.iter().copied().filter(|&length| length != 1).collect::<Vec<_>>();
-        if long(&view.shape) != long(shape) {
+        let fits = match (layout, view.shape.as_slice(), shape) {
+            (Layout::Flattened, [o, i, height, width], [outputs, inputs]) => {
+                (*o, i * height * width) == (*outputs, *inputs)
+            }
+            _ => long(&view.shape) == long(shape),
+        };
+        if !fits {
             return Err(wrong());
         }
         self.planned.push(Planned { name: name.into(), shape: shape.to_vec(), view: Some(view), scale, shift });

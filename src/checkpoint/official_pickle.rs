@@ -66,7 +66,7 @@ pub(super) fn read(pickle: &Pickle<'_>, file: Section<'_>) -> Result<Option<Pars
         let (config, plan) = if let Some(recognised) = generator(key, &tensors, &hints, file)? {
             parsed.note(&recognised.notes);
             (NetworkConfig::Generator(recognised.config), recognised.plan)
-        } else if let Some(found) = discriminator(key, &tensors, &hints)? {
+        } else if let Some(found) = discriminator(key, &tensors, &hints, file)? {
             parsed.note(&found.notes);
             (found.config, found.plan)
         } else {
@@ -75,7 +75,7 @@ pub(super) fn read(pickle: &Pickle<'_>, file: Section<'_>) -> Result<Option<Pars
         };
         let role = match config {
             NetworkConfig::Generator(_) => role_of(key),
-            NetworkConfig::Discriminator(_) | NetworkConfig::OtherDiscriminator(_) => Role::Discriminator,
+            NetworkConfig::Discriminator(_) => Role::Discriminator,
         };
         let (class_name, num_parameters) = (class_name.to_owned(), num_parameters(&tensors));
         parsed.networks.push(NetworkEntry {

@@ -142,7 +142,7 @@ pub(super) fn read(groups: Vec<(String, NamedTensors)>, hints: &Hints, file: Sec
                     tensors: inner,
                     plan: recognised.plan,
                 }
-            } else if let Some(found) = discriminator(&name, &inner, hints)? {
+            } else if let Some(found) = discriminator(&name, &inner, hints, file)? {
                 let name = if name == "generator" { "discriminator".to_owned() } else { name };
                 parsed.note(&found.notes);
                 NetworkEntry {

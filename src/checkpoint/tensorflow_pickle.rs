@@ -60,7 +60,7 @@ pub(super) fn read(pickle: &Pickle<'_>, file: Section<'_>) -> Result<Option<Pars
                 parsed.note(&recognised.notes);
                 (role, NetworkConfig::Generator(recognised.config), recognised.plan)
             }
-            None => match discriminator(key, &tensors, &hints.common)? {
+            None => match discriminator(key, &tensors, &hints.common, file)? {
                 Some(found) => {
                     parsed.note(&found.notes);
                     (Role::Discriminator, found.config, found.plan)

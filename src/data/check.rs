@@ -225,11 +225,12 @@ fn read(source: &Source, index: usize) -> Found {
 }
 
 fn labels_of(source: &Source) -> LabelReport {
-    let labels = match source.labels().map(|bytes| bytes.and_then(|bytes| Labels::parse(&bytes))) {
-        None | Some(Ok(None)) => return LabelReport::None,
-        Some(Err(error)) => return LabelReport::Broken(error.to_string()),
-        Some(Ok(Some(labels))) => labels,
-    };
+    let labels =
+        match source.labels().map(|bytes| bytes.and_then(|bytes| Labels::parse(&bytes, |name| source.has(name)))) {
+            None | Some(Ok(None)) => return LabelReport::None,
+            Some(Err(error)) => return LabelReport::Broken(error.to_string()),
+            Some(Ok(Some(labels))) => labels,
+        };
     let names = || (0..source.len()).map(|index| source.name(index));
     let missing = names().filter(|name| !labels.has(name)).map(str::to_owned).collect();
     match &labels {

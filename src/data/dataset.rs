@@ -128,7 +128,7 @@ impl Dataset {
     fn new(source: Source, resolution: usize, options: &DatasetOptions) -> Result<Self, DataError> {
         check_resolution(resolution, 4)?;
         let labels = match source.labels().filter(|_| options.labels) {
-            Some(bytes) => Labels::parse(&bytes?)?,
+            Some(bytes) => Labels::parse(&bytes?, |name| source.has(name))?,
             None => None,
         };
         if let Some(labels) = &labels {

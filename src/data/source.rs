@@ -194,6 +194,11 @@ impl Source {
         self.files.get(index).map_or("", |file| &file.name)
     }
 
+    /// Whether there is an image of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.files.binary_search_by(|file| (*file.name).cmp(name)).is_ok()
+    }
+
     /// Size of an image's file in bytes, as the folder or the archive says.
     pub fn size(&self, index: usize) -> u64 {
         self.files.get(index).map_or(0, |file| file.size)

@@ -136,11 +136,12 @@ pub struct StyleGan2Config {
     pub resample_filter: Vec<f32>,
 }
 
-/// Which arithmetic a StyleGAN generator follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Which arithmetic a StyleGAN network follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StyleGan1Variant {
     /// The order of operations of the paper's own implementation.
+    #[default]
     Official,
     /// The community port with `step` and `alpha` (`networks.md`: gain sqrt(2) everywhere, one noise image a block, ...).
     Community,

@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{ChannelTable, ConfigError, MAX_RESOLUTION, MAX_WIDTH, MappingConfig, resolutions};
+use super::config::{
+    ChannelTable, ConfigError, MAX_RESOLUTION, MAX_WIDTH, MappingConfig, StyleGan1Variant, resolutions,
+};
+
+/// A group of the minibatch standard deviation that no batch exceeds.
+pub const WHOLE_BATCH: usize = u32::MAX as usize;
 
 /// Configuration of any discriminator that the program can train.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +35,17 @@ pub enum DiscriminatorArchitecture {
     Msg,
 }
 
+/// How a label meets what a StyleGAN2 discriminator says of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelProjection {
+    /// Mapped to a vector, whose product with the network's output is the logit (PyTorch lineage).
+    #[default]
+    Mapped,
+    /// The network has an output for each class, and the label picks one (TensorFlow lineage).
+    Direct,
+}
+
 /// A StyleGAN2 discriminator. Weights go by the official names: `b32.fromrgb.weight`, `b32.conv0.weight`, `b4.fc.weight`,
 /// `mapping.fc0.weight`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,9 +67,12 @@ pub struct StyleGan2DiscriminatorConfig {
     pub mbstd_group_size: Option<usize>,
     /// Channels that the minibatch standard deviation adds; 0 turns it off.
     pub mbstd_num_channels: usize,
-    /// Of the label: [`label_dim`](Self::label_dim) to [`cmap_dim`](Self::cmap_dim); used by conditional networks alone.
+    /// What becomes of the label.
+    #[serde(default)]
+    pub label_projection: LabelProjection,
+    /// Of the label: [`label_dim`](Self::label_dim) to [`cmap_dim`](Self::cmap_dim); used where labels are mapped.
     pub mapping: MappingConfig,
-    /// Length of the vector that a label becomes; the official default is the number of channels at 4 pixels.
+    /// Length of the vector that a label becomes, where it is mapped; the official default is the number of channels at 4 pixels.
     pub cmap_dim: usize,
     /// The one-dimensional resampling filter, `[1, 3, 3, 1]` in the paper; normalised before use.
     pub resample_filter: Vec<f32>,
@@ -74,12 +93,34 @@ pub struct StyleGan1DiscriminatorConfig {
     pub label_dim: usize,
     /// Feature maps by resolution, those that a block of that resolution takes in.
     pub channels: ChannelTable,
+    /// Official, or the community port: its blocks change the number of channels in their first convolution.
+    #[serde(default)]
+    pub variant: StyleGan1Variant,
+    /// Whether an activation follows `from_rgb`; old files of the community port have none.
+    #[serde(default = "yes")]
+    pub from_rgb_activation: bool,
     /// Smallest input resolution whose downsampling is fused into the convolution (128 in the paper).
     pub fused_from: usize,
-    /// Samples that share a standard deviation, at most (4 in the papers).
+    /// Samples that share a standard deviation, at most (4 in the papers, [`WHOLE_BATCH`] in the community port).
     pub mbstd_group_size: usize,
     /// The one-dimensional filter before downsampling, `[1, 2, 1]` in StyleGAN, `[1]` (none) in the progressive GAN.
     pub resample_filter: Vec<f32>,
+}
+
+impl StyleGan2DiscriminatorConfig {
+    /// Length of the vector that a label is mapped to; `None` where no label is mapped.
+    pub fn label_vector_dim(&self) -> Option<usize> {
+        (self.label_dim > 0 && self.label_projection == LabelProjection::Mapped).then_some(self.cmap_dim)
+    }
+
+    /// Number of outputs of the last layer.
+    pub fn outputs(&self) -> usize {
+        self.label_vector_dim().unwrap_or(self.label_dim.max(1))
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl DiscriminatorConfig {
@@ -147,7 +188,7 @@ impl DiscriminatorConfig {
         let ok = features == 0 || self.channels().at(4).is_multiple_of(features);
         check(ok, "mbstd_num_channels", features.to_string(), "it must divide the channels at 4 pixels")?;
         if let Self::StyleGan2(c) = self {
-            let ok = c.label_dim == 0 || (1..=MAX_WIDTH).contains(&c.cmap_dim);
+            let ok = c.label_vector_dim().is_none_or(|dim| (1..=MAX_WIDTH).contains(&dim));
             check(ok, "cmap_dim", c.cmap_dim.to_string(), "it must be between 1 and 4096")?;
             let ok = !c.grows || c.architecture == DiscriminatorArchitecture::Orig;
             check(ok, "grows", c.grows.to_string(), "only the orig architecture grows")?;

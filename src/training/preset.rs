@@ -13,7 +13,8 @@ use crate::model::{
         StyleGan1Features, StyleGan1Variant, StyleGan2Config, SynthesisInput,
     },
     discriminator_config::{
-        DiscriminatorArchitecture, DiscriminatorConfig, StyleGan1DiscriminatorConfig, StyleGan2DiscriminatorConfig,
+        DiscriminatorArchitecture, DiscriminatorConfig, LabelProjection, StyleGan1DiscriminatorConfig,
+        StyleGan2DiscriminatorConfig,
     },
 };
 
@@ -312,6 +313,8 @@ impl Preset {
                 img_channels: o.img_channels,
                 label_dim: o.label_dim,
                 channels,
+                variant: StyleGan1Variant::Official,
+                from_rgb_activation: true,
                 fused_from: 128,
                 mbstd_group_size: 4,
                 resample_filter: self.stylegan1_filter(),
@@ -331,6 +334,7 @@ impl Preset {
             conv_clamp: None,
             mbstd_group_size: Some(4),
             mbstd_num_channels: 1,
+            label_projection: LabelProjection::Mapped,
             mapping: mapping(cmap_dim, 8, 0.998),
             cmap_dim,
             resample_filter: vec![1.0, 3.0, 3.0, 1.0],

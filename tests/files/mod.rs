@@ -3,6 +3,10 @@
 // Every test binary compiles this module and uses its own part of it.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
+
+use stylescope::model::state_dict::StateDict;
+
 /// A pickle in the making: raw opcodes, and the values that model files are made of.
 #[derive(Default, Clone)]
 pub struct Pickle(pub Vec<u8>);
@@ -170,4 +174,48 @@ pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
 
 pub fn safetensors_with_length(length: u64, header: &[u8], data: &[u8]) -> Vec<u8> {
     [&length.to_le_bytes(), header, data].concat()
+}
+
+/// A PyTorch zip of {group: state dict}; `None` for a state dict alone.
+pub fn torch_zip(groups: &[(Option<&str>, &StateDict)]) -> Vec<u8> {
+    let mut entries = Vec::new();
+    let mut dict = |p: Pickle, weights: &StateDict| {
+        weights
+            .0
+            .iter()
+            .fold(p.global("collections", "OrderedDict").raw(b")R("), |p, (name, array)| {
+                let key = entries.len().to_string();
+                let data: Vec<u8> = array.data.iter().flat_map(|value| value.to_le_bytes()).collect();
+                entries.push(Entry::new(&format!("archive/data/{key}"), data));
+                let shape: Vec<i64> = array.shape.iter().map(|&length| length as i64).collect();
+                let mut strides = vec![1i64; shape.len()];
+                for axis in (1..shape.len()).rev() {
+                    strides[axis - 1] = strides[axis] * shape[axis];
+                }
+                p.str(name).tensor(|p| p.storage(&key, array.data.len() as i64), 0, &shape, &strides)
+            })
+            .raw(b"u")
+    };
+    let pickle = match groups {
+        [(None, weights)] => dict(Pickle::new(2), weights),
+        groups => {
+            Pickle::new(2).dict(|p| groups.iter().fold(p, |p, (name, weights)| dict(p.str(name.unwrap()), weights)))
+        }
+    };
+    entries.insert(0, Entry::new("archive/data.pkl", pickle.stop()));
+    zip(&entries)
+}
+
+/// A safetensors file by the format's own crate.
+pub fn plain_safetensors(weights: &StateDict) -> Vec<u8> {
+    let bytes: BTreeMap<&str, Vec<u8>> = weights
+        .0
+        .iter()
+        .map(|(name, array)| (name.as_str(), array.data.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        .collect();
+    let views = weights.0.iter().map(|(name, array)| {
+        let data = bytes[name.as_str()].as_slice();
+        (name, ::safetensors::tensor::TensorView::new(::safetensors::Dtype::F32, array.shape.clone(), data).unwrap())
+    });
+    ::safetensors::serialize(views, None).unwrap()
 }

@@ -12,6 +12,11 @@ pub fn png(image: DynamicImage) -> Vec<u8> {
     encoded(&image, ImageFormat::Png)
 }
 
+/// A WebP without loss.
+pub fn webp(image: DynamicImage) -> Vec<u8> {
+    encoded(&image, ImageFormat::WebP)
+}
+
 /// A JPEG.
 pub fn jpeg(image: &RgbImage) -> Vec<u8> {
     encoded(&DynamicImage::ImageRgb8(image.clone()), ImageFormat::Jpeg)

@@ -5,9 +5,10 @@ use serde_json::Value;
 use stylescope::{
     grad::{Dims, Var},
     model::{
-        config::{ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig},
+        config::{ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan1Variant},
         discriminator_config::{
-            DiscriminatorArchitecture, DiscriminatorConfig, StyleGan1DiscriminatorConfig, StyleGan2DiscriminatorConfig,
+            DiscriminatorArchitecture, DiscriminatorConfig, LabelProjection, StyleGan1DiscriminatorConfig,
+            StyleGan2DiscriminatorConfig,
         },
         trainable::{Images, Params, TrainNoise, TrainableDiscriminator, TrainableGenerator},
     },
@@ -59,6 +60,7 @@ pub fn config(kwargs: &Value) -> StyleGan2DiscriminatorConfig {
         conv_clamp: kwargs["conv_clamp"].as_f64(),
         mbstd_group_size: Some(count(&epilogue["mbstd_group_size"], 4)),
         mbstd_num_channels: count(&epilogue["mbstd_num_channels"], 1),
+        label_projection: LabelProjection::Mapped,
         mapping: MappingConfig {
             num_layers: 8,
             hidden_dim: cmap_dim,
@@ -116,6 +118,8 @@ fn stylegan1_logits(fixture: &Fixture, device: &Device) {
         img_channels: count("image_channels", 3),
         label_dim: count("label_size", 0),
         channels: ChannelTable::from_base(count("fmaps_base", 16384), count("fmaps_max", 512), resolution),
+        variant: StyleGan1Variant::Official,
+        from_rgb_activation: true,
         fused_from: 128,
         mbstd_group_size: count("minibatch_std_group_size", 4),
         resample_filter: vec![1.0, 2.0, 1.0],

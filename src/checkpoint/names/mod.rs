@@ -3,6 +3,7 @@
 
 mod discriminator;
 mod stylegan1_community;
+mod stylegan1_community_discriminator;
 mod stylegan1_discriminator;
 mod stylegan1_official;
 mod stylegan2_community;
@@ -16,7 +17,7 @@ pub(super) use tensorflow::{TensorFlowHints, stylegan1_tensorflow, stylegan2_ten
 
 use super::{
     checkpoint::Lineage,
-    error::Fault,
+    error::{Fault, shown},
     network::{Plan, Planned},
     source::Section,
     tensor::NamedTensors,
@@ -67,7 +68,7 @@ pub(super) fn generator(
     } else if plan.has("generator.progression.0.conv1.input") {
         stylegan1_community::read(plan, hints, file)
     } else if plan.has("synthesis.layer0.const") || plan.has("synthesis.layer0.dense.weight") {
-        stylegan1_official::read(plan)
+        stylegan1_official::read(plan, file)
     } else {
         return Ok(None);
     }?;
@@ -84,6 +85,15 @@ fn mapping_config(num_layers: usize, hidden_dim: usize, hints: &Hints, w_avg_bet
         w_avg_beta: hints.w_avg_beta.unwrap_or(w_avg_beta),
         label_normalization: Default::default(),
     }
+}
+
+/// Refuses what the community ports do not have. Who added labels to them did so in many ways; taken for an unconditional
+/// network, such a file would show wrong images.
+fn refuse_labels(plan: &Plan<'_>) -> Result<(), Fault> {
+    let has_label = |name: &&String| name.contains("embed") || name.contains("label");
+    let Some(name) = plan.tensors.keys().find(has_label) else { return Ok(()) };
+    let cause = format!("{} takes labels, and conditional variants of the community ports are not known", shown(name));
+    Err(plan.fault(cause))
 }
 
 /// How many of `name(0)`, `name(1)`, ... the file has without a gap.

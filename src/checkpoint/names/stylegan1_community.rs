@@ -1,13 +1,14 @@
 //! StyleGAN under the names of the community port with `step` and `alpha`. The weights keep their names: its arithmetic
 //! differs from the official one in more than weights could make good.
 
-use super::{Hints, Recognised, count, mapping_config, resolution};
+use super::{Hints, Recognised, count, mapping_config, refuse_labels, resolution};
 use crate::{
     checkpoint::{checkpoint::Lineage, error::Fault, network::Plan, source::Section},
     model::config::{ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Variant, resolutions},
 };
 
 pub(super) fn read(mut plan: Plan<'_>, hints: &Hints, file: Section<'_>) -> Result<Recognised, Fault> {
+    refuse_labels(&plan)?;
     let block_name = |block: usize| format!("generator.progression.{block}");
     let stored = count(&plan, |block| format!("{}.conv2.conv.weight_orig", block_name(block)));
     let mut trained = 0;

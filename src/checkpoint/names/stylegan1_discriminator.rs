@@ -7,7 +7,7 @@ use crate::{
         network::{Layout, NetworkConfig, Plan},
     },
     model::{
-        config::{ChannelTable, resolutions},
+        config::{ChannelTable, StyleGan1Variant, resolutions},
         discriminator_config::{DiscriminatorConfig, StyleGan1DiscriminatorConfig},
     },
 };
@@ -116,6 +116,8 @@ fn read(mut plan: Plan<'_>, naming: Naming, resolution: usize, hints: &Hints) ->
         img_channels,
         label_dim: if outputs > 1 { outputs } else { 0 },
         channels,
+        variant: StyleGan1Variant::Official,
+        from_rgb_activation: true,
         fused_from: hints.fused_from.unwrap_or(FUSED_FROM),
         mbstd_group_size: if has_stddev { hints.mbstd_group_size.flatten().unwrap_or(4) } else { 1 },
         resample_filter: vec![1.0, 2.0, 1.0],

@@ -2,7 +2,7 @@
 
 use super::{Hints, Recognised, count, mapping_config, resolution};
 use crate::{
-    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan},
+    checkpoint::{checkpoint::Lineage, error::Fault, network::Plan, source::Section},
     model::config::{
         ChannelTable, GeneratorConfig, StyleGan1Config, StyleGan1Features, StyleGan1Variant, SynthesisInput,
         resolutions,
@@ -12,7 +12,7 @@ use crate::{
 /// Smallest output resolution with the fused upsampling, where a file does not say.
 pub(super) const FUSED_FROM: usize = 128;
 
-pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
+pub(super) fn read(mut plan: Plan<'_>, file: Section<'_>) -> Result<Recognised, Fault> {
     let resolution = resolution(&plan, count(&plan, |block| format!("synthesis.output{block}.weight")))?;
     let features = features(&plan);
     let num_layers = count(&plan, |i| format!("mapping.dense{i}.weight"));
@@ -47,7 +47,7 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
         mapping: mapping_config(num_layers, hidden_dim, &Hints::default(), 0.995),
         channels,
         fused_from: FUSED_FROM,
-        lod: 0.0,
+        lod: lod(&plan, file)?,
         features: features.clone(),
     };
     let mut same = |name: String, shape: &[usize]| plan.take(name.clone(), &name, shape);
@@ -93,6 +93,12 @@ pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
     plan.take_optional("truncation.w_avg", "truncation.w_avg", &[w_dim])?;
     let lineage = Lineage::OfficialTorch;
     Ok(Recognised { lineage, config: GeneratorConfig::StyleGan1(config), plan: plan.finish(), notes: Vec::new() })
+}
+
+/// The level of detail at which the network was saved.
+fn lod(plan: &Plan<'_>, file: Section<'_>) -> Result<f32, Fault> {
+    let Some(view) = plan.tensors.get("synthesis.lod").filter(|view| view.num_elements() == 1) else { return Ok(0.0) };
+    Ok(view.read(file)?.first().copied().filter(|lod| lod.is_finite()).map_or(0.0, |lod| lod.clamp(0.0, 8.0)))
 }
 
 /// What of the paper's table of configurations the file has. Filters are not stored: where the metadata do not say, they are the

@@ -3,7 +3,7 @@
 //! Its modulated convolutions multiply the weight by 1/sqrt(fan_in), which the official PyTorch code does not: the factor
 //! goes into the weights here, so that the demodulation's small constant acts on the same numbers.
 
-use super::{Hints, Recognised, count, mapping_config, resolution};
+use super::{Hints, Recognised, count, mapping_config, refuse_labels, resolution};
 use crate::{
     checkpoint::{
         checkpoint::Lineage,
@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub(super) fn read(mut plan: Plan<'_>) -> Result<Recognised, Fault> {
+    refuse_labels(&plan)?;
     let resolution = resolution(&plan, 1 + count(&plan, |block| format!("convs.{}.conv.weight", 2 * block + 1)))?;
     let num_layers = count(&plan, |i| format!("style.{}.weight", i + 1));
     let [hidden_dim, z_dim] = plan.dims("style.1.weight")?;

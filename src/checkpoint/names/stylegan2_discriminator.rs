@@ -1,19 +1,17 @@
 //! StyleGAN2's discriminator under the official PyTorch names, the community port's and TensorFlow's. All three compute the
-//! same: weights are equalised when they are used, so that they differ in names and layout alone.
+//! same, labels apart: weights are equalised when they are used, so that they differ in names and layout alone.
 
-use super::{
-    Hints, count,
-    discriminator::{Discriminator, other},
-    mapping_config, resolution,
-};
+use super::{Hints, count, discriminator::Discriminator, mapping_config, resolution};
 use crate::{
     checkpoint::{
         error::Fault,
-        network::{DiscriminatorSummary, Layout, NetworkConfig, Plan},
+        network::{Layout, NetworkConfig, Plan},
     },
     model::{
         config::{Architecture, ChannelTable, resolutions},
-        discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig, StyleGan2DiscriminatorConfig},
+        discriminator_config::{
+            DiscriminatorArchitecture, DiscriminatorConfig, LabelProjection, StyleGan2DiscriminatorConfig,
+        },
     },
 };
 
@@ -134,12 +132,6 @@ pub(super) fn community(plan: Plan<'_>) -> Result<Discriminator, Fault> {
 
 pub(super) fn tensorflow(plan: Plan<'_>, hints: &Hints) -> Result<Discriminator, Fault> {
     let resolution = resolution(&plan, 1 + count(&plan, |block| format!("{0}x{0}/Conv0/weight", 8usize << block)))?;
-    let [label_dim, _] = Naming::TensorFlow.dims(&plan, Part::Out, 4)?;
-    if label_dim > 1 {
-        let [_, img_channels] = Naming::TensorFlow.dims(&plan, Part::FromRgb, resolution)?;
-        let summary = DiscriminatorSummary { resolution, img_channels, label_dim };
-        return Ok(other(summary, "The discriminator takes labels in TensorFlow's way; it cannot be trained on."));
-    }
     read(plan, Naming::TensorFlow, resolution, hints)
 }
 
@@ -151,8 +143,8 @@ fn read(mut plan: Plan<'_>, naming: Naming, resolution: usize, hints: &Hints) ->
     let last = config.channels.at(4);
     naming.take(&mut plan, Part::Conv, 4, &[last, last + config.mbstd_num_channels, 3, 3])?;
     naming.take(&mut plan, Part::Fc, 4, &[last, last * 16])?;
-    naming.take(&mut plan, Part::Out, 4, &[if config.label_dim > 0 { config.cmap_dim } else { 1 }, last])?;
-    if config.label_dim > 0 {
+    naming.take(&mut plan, Part::Out, 4, &[config.outputs(), last])?;
+    if config.label_vector_dim().is_some() {
         label_mapping(&mut plan, &config)?;
     }
     let config = NetworkConfig::Discriminator(DiscriminatorConfig::StyleGan2(config));
@@ -188,10 +180,15 @@ fn config(
         None if naming != (Naming::Community { resolution }) && has(Part::FromRgb) => DiscriminatorArchitecture::Skip,
         None => DiscriminatorArchitecture::Orig,
     };
-    let label_dim = plan.dims_if_any("mapping.embed.weight")?.map_or(0, |[_, labels]| labels);
+    // TensorFlow has an output for each class, the others map the label to a vector.
+    let mapped = plan.dims_if_any("mapping.embed.weight")?.map_or(0, |[_, labels]| labels);
+    let (label_projection, label_dim) = match naming {
+        Naming::TensorFlow if outputs > 1 => (LabelProjection::Direct, outputs),
+        _ => (LabelProjection::Mapped, mapped),
+    };
     let num_layers = count(plan, |i| format!("mapping.fc{i}.weight"));
     let hidden_dim = plan.dims_if_any("mapping.fc0.weight")?.map_or(outputs, |[hidden, _]| hidden);
-    let mapping = match label_dim {
+    let mapping = match mapped {
         0 => mapping_config(8, last, &Hints::default(), 0.998),
         _ => mapping_config(num_layers, hidden_dim, hints, 0.998),
     };
@@ -204,8 +201,9 @@ fn config(
         conv_clamp: hints.conv_clamp.flatten(),
         mbstd_group_size: hints.mbstd_group_size.unwrap_or(Some(4)),
         mbstd_num_channels,
+        label_projection,
         mapping,
-        cmap_dim: if label_dim > 0 { outputs } else { last },
+        cmap_dim: if mapped > 0 { outputs } else { last },
         resample_filter: hints.resample_filter.clone().unwrap_or_else(|| vec![1.0, 3.0, 3.0, 1.0]),
         grows: false,
     })

@@ -1,17 +1,20 @@
 //! A builder of ONNX graphs: each method adds a node and returns the name of its output.
 
+use std::borrow::Cow;
+
 use super::proto::{
-    AttributeProto, AttributeValue, FLOAT, GraphProto, INT64, Length, NodeProto, TensorProto, ValueInfoProto,
+    AttributeProto, AttributeValue, GraphProto, Length, NodeProto, TensorProto, ValueInfoProto, Values,
 };
 
-/// The graph under construction. Values are named by strings; constants become initialisers.
+/// The graph under construction. Values are named by strings; constants become initialisers, which borrow the weights where
+/// they can.
 #[derive(Default)]
-pub struct Graph {
-    proto: GraphProto,
+pub struct Graph<'a> {
+    proto: GraphProto<'a>,
     unique: usize,
 }
 
-impl Graph {
+impl<'a> Graph<'a> {
     /// An empty graph.
     pub fn new(name: &str) -> Self {
         Self { proto: GraphProto { name: name.to_owned(), ..Default::default() }, unique: 0 }
@@ -30,9 +33,9 @@ impl Graph {
         shape: &[Length],
         doc: &str,
         dims: &[usize],
-        data: &[f32],
+        data: impl Into<Cow<'a, [f32]>>,
     ) -> String {
-        self.proto.initializer.push(float_tensor(name, dims, data));
+        self.constant(name, dims, data);
         self.input(name, shape, doc)
     }
 
@@ -43,21 +46,41 @@ impl Graph {
     }
 
     /// A constant array.
-    pub fn constant(&mut self, name: &str, dims: &[usize], data: &[f32]) -> String {
-        self.proto.initializer.push(float_tensor(name, dims, data));
+    pub fn constant(&mut self, name: &str, dims: &[usize], data: impl Into<Cow<'a, [f32]>>) -> String {
+        self.scaled(name, dims, data, 1.0)
+    }
+
+    /// A constant array times a factor.
+    pub fn scaled(&mut self, name: &str, dims: &[usize], data: impl Into<Cow<'a, [f32]>>, factor: f32) -> String {
+        self.values(name, dims.to_vec(), Values::Floats(data.into(), factor))
+    }
+
+    /// A constant `[outer, inner, taps]`, as `dims` with its first two axes exchanged.
+    pub fn swapped(
+        &mut self,
+        name: &str,
+        dims: &[usize],
+        data: impl Into<Cow<'a, [f32]>>,
+        [outer, inner, taps]: [usize; 3],
+    ) -> String {
+        self.values(name, dims.to_vec(), Values::Swapped { data: data.into(), outer, inner, taps })
+    }
+
+    fn values(&mut self, name: &str, dims: Vec<usize>, values: Values<'a>) -> String {
+        self.proto.initializer.push(TensorProto { dims, name: name.to_owned(), values });
         name.to_owned()
     }
 
     /// A constant scalar.
     pub fn scalar(&mut self, value: f32) -> String {
         let name = self.fresh("scalar");
-        self.constant(&name, &[], &[value])
+        self.constant(&name, &[], vec![value])
     }
 
     /// A constant list of numbers.
     pub fn vector(&mut self, values: &[f32]) -> String {
         let name = self.fresh("vector");
-        self.constant(&name, &[values.len()], values)
+        self.constant(&name, &[values.len()], values.to_vec())
     }
 
     /// A constant list of integers.
@@ -72,13 +95,7 @@ impl Graph {
 
     fn integer_tensor(&mut self, dims: Vec<usize>, values: &[i64]) -> String {
         let name = self.fresh("integers");
-        self.proto.initializer.push(TensorProto {
-            dims,
-            data_type: INT64,
-            name: name.clone(),
-            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        });
-        name
+        self.values(&name, dims, Values::Integers(values.to_vec()))
     }
 
     /// Any node with one output.
@@ -114,7 +131,7 @@ impl Graph {
     }
 
     /// The graph as it stands.
-    pub fn finish(self) -> GraphProto {
+    pub fn finish(self) -> GraphProto<'a> {
         self.proto
     }
 
@@ -147,15 +164,6 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
 /// A float attribute.
 pub fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), value: AttributeValue::Float(value) }
-}
-
-fn float_tensor(name: &str, dims: &[usize], data: &[f32]) -> TensorProto {
-    TensorProto {
-        dims: dims.to_vec(),
-        data_type: FLOAT,
-        name: name.to_owned(),
-        raw_data: data.iter().flat_map(|v| v.to_le_bytes()).collect(),
-    }
 }
 
 fn value_info(name: &str, shape: &[Length], doc: &str) -> ValueInfoProto {

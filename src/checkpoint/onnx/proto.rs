@@ -2,10 +2,17 @@
 //! of `onnx.proto3`. Written out by hand because it is this small, and because a generator of such code would change
 //! features of crates below burn, which costs a rebuild of the whole stack.
 
+use std::{borrow::Cow, io};
+
 /// `TensorProto.DataType.FLOAT`.
-pub const FLOAT: u64 = 1;
+const FLOAT: u64 = 1;
 /// `TensorProto.DataType.INT64`.
-pub const INT64: u64 = 7;
+const INT64: u64 = 7;
+/// Bytes that are handed over at a time.
+const PART: usize = 1 << 20;
+
+/// Takes what is written, a part at a time.
+pub type Out<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 
 /// Takes the fields of a message, to count their bytes or to write them.
 pub trait Sink {
@@ -15,6 +22,8 @@ pub trait Sink {
     fn float(&mut self, field: u64, value: f32);
     /// A string, bytes, or a packed list.
     fn bytes(&mut self, field: u64, value: &[u8]);
+    /// Bytes that `write` makes when they are wanted, `len` in all.
+    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut dyn FnMut(&[u8])));
     /// A message within this one.
     fn message(&mut self, field: u64, value: &dyn Message);
 }
@@ -25,13 +34,15 @@ pub trait Message {
     fn fields(&self, sink: &mut dyn Sink);
 }
 
-/// The bytes of `message`. Lengths are counted first, so that the weights are copied once.
-pub fn encode(message: &dyn Message) -> Vec<u8> {
-    let mut count = Counter(0);
-    message.fields(&mut count);
-    let mut writer = Writer(Vec::with_capacity(count.0));
+/// Writes `message`. Weights are turned into bytes as they go, so that the file is never in memory as a whole.
+///
+/// # Errors
+/// The first that `out` returns; nothing is handed over after it.
+pub fn write(message: &dyn Message, out: &mut Out<'_>) -> io::Result<()> {
+    let mut writer = Writer { out, buffer: Vec::with_capacity(2 * PART), failed: None };
     message.fields(&mut writer);
-    writer.0
+    writer.flush();
+    writer.failed.map_or(Ok(()), Err)
 }
 
 const WIRE_VARINT: u64 = 0;
@@ -53,25 +64,47 @@ impl Sink for Counter {
         self.0 += varint_len(field << 3) + varint_len(value.len() as u64) + value.len();
     }
 
+    fn stream(&mut self, field: u64, len: usize, _write: &dyn Fn(&mut dyn FnMut(&[u8]))) {
+        self.0 += varint_len(field << 3) + varint_len(len as u64) + len;
+    }
+
     fn message(&mut self, field: u64, value: &dyn Message) {
         let len = len(value);
         self.0 += varint_len(field << 3) + varint_len(len as u64) + len;
     }
 }
 
-struct Writer(Vec<u8>);
+struct Writer<'a, 'o> {
+    out: &'a mut Out<'o>,
+    buffer: Vec<u8>,
+    failed: Option<io::Error>,
+}
 
-impl Writer {
+impl Writer<'_, '_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= PART {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = (self.out)(&self.buffer).err();
+        }
+        self.buffer.clear();
+    }
+
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.put(&[value as u8 | 0x80]);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.put(&[value as u8]);
     }
 }
 
-impl Sink for Writer {
+impl Sink for Writer<'_, '_> {
     fn integer(&mut self, field: u64, value: u64) {
         self.varint(field << 3 | WIRE_VARINT);
         self.varint(value);
@@ -79,13 +112,19 @@ impl Sink for Writer {
 
     fn float(&mut self, field: u64, value: f32) {
         self.varint(field << 3 | WIRE_FIXED32);
-        self.0.extend(value.to_le_bytes());
+        self.put(&value.to_le_bytes());
     }
 
     fn bytes(&mut self, field: u64, value: &[u8]) {
         self.varint(field << 3 | WIRE_BYTES);
         self.varint(value.len() as u64);
-        self.0.extend(value);
+        self.put(value);
+    }
+
+    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut dyn FnMut(&[u8]))) {
+        self.varint(field << 3 | WIRE_BYTES);
+        self.varint(len as u64);
+        write(&mut |bytes| self.put(bytes));
     }
 
     fn message(&mut self, field: u64, value: &dyn Message) {
@@ -95,7 +134,8 @@ impl Sink for Writer {
     }
 }
 
-fn len(message: &dyn Message) -> usize {
+/// Bytes of a message.
+pub fn len(message: &dyn Message) -> usize {
     let mut count = Counter(0);
     message.fields(&mut count);
     count.0
@@ -112,17 +152,17 @@ fn each<'a, M: Message + 'a>(sink: &mut dyn Sink, field: u64, messages: impl Int
 }
 
 /// `ModelProto`.
-pub struct ModelProto {
+pub struct ModelProto<'a> {
     pub ir_version: u64,
     pub producer_name: String,
     pub producer_version: String,
     pub doc_string: String,
-    pub graph: GraphProto,
+    pub graph: GraphProto<'a>,
     /// The version of ONNX's own operators.
     pub opset: u64,
 }
 
-impl Message for ModelProto {
+impl Message for ModelProto<'_> {
     fn fields(&self, sink: &mut dyn Sink) {
         sink.integer(1, self.ir_version);
         sink.bytes(2, self.producer_name.as_bytes());
@@ -145,15 +185,15 @@ impl Message for OperatorSetIdProto {
 
 /// `GraphProto`.
 #[derive(Default)]
-pub struct GraphProto {
+pub struct GraphProto<'a> {
     pub node: Vec<NodeProto>,
     pub name: String,
-    pub initializer: Vec<TensorProto>,
+    pub initializer: Vec<TensorProto<'a>>,
     pub input: Vec<ValueInfoProto>,
     pub output: Vec<ValueInfoProto>,
 }
 
-impl Message for GraphProto {
+impl Message for GraphProto<'_> {
     fn fields(&self, sink: &mut dyn Sink) {
         each(sink, 1, &self.node);
         sink.bytes(2, self.name.as_bytes());
@@ -223,22 +263,64 @@ impl Message for AttributeProto {
 }
 
 /// `TensorProto`.
-pub struct TensorProto {
+pub struct TensorProto<'a> {
     pub dims: Vec<usize>,
-    pub data_type: u64,
     pub name: String,
-    /// Little-endian.
-    pub raw_data: Vec<u8>,
+    pub values: Values<'a>,
 }
 
-impl Message for TensorProto {
+/// What a tensor holds: numbers, and what becomes of them on the way into the file.
+pub enum Values<'a> {
+    /// Times a factor.
+    Floats(Cow<'a, [f32]>, f32),
+    /// `[outer, inner, taps]` as `[inner, outer, taps]`.
+    Swapped {
+        data: Cow<'a, [f32]>,
+        outer: usize,
+        inner: usize,
+        taps: usize,
+    },
+    Integers(Vec<i64>),
+}
+
+impl Values<'_> {
+    fn data_type(&self) -> u64 {
+        if matches!(self, Self::Integers(_)) { INT64 } else { FLOAT }
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Floats(data, _) => 4 * data.len(),
+            Self::Swapped { outer, inner, taps, .. } => 4 * outer * inner * taps,
+            Self::Integers(values) => 8 * values.len(),
+        }
+    }
+
+    /// The bytes, little-endian.
+    fn write(&self, part: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::Floats(data, factor) => data.iter().for_each(|value| part(&(value * factor).to_le_bytes())),
+            &Self::Swapped { ref data, outer, inner, taps } => {
+                let starts = (0..inner).flat_map(|i| (0..outer).map(move |o| (o * inner + i) * taps));
+                let values =
+                    starts.flat_map(|start| (start..start + taps).map(|at| data.get(at).copied().unwrap_or(0.0)));
+                values.for_each(|value| part(&value.to_le_bytes()));
+            }
+            Self::Integers(values) => values.iter().for_each(|value| part(&value.to_le_bytes())),
+        }
+    }
+}
+
+impl Message for TensorProto<'_> {
     fn fields(&self, sink: &mut dyn Sink) {
         for &dim in &self.dims {
             sink.integer(1, dim as u64);
         }
-        sink.integer(2, self.data_type);
+        sink.integer(2, self.values.data_type());
         sink.bytes(8, self.name.as_bytes());
-        sink.bytes(9, &self.raw_data);
+        // raw_data
+        sink.stream(9, self.values.len(), &|part| self.values.write(part));
     }
 }
 

@@ -7,37 +7,33 @@ use super::{
     proto::Length,
 };
 use crate::model::{
-    config::{StyleGan1Config, StyleGan1Variant, resolutions},
+    config::{StyleGan1Config, StyleGan1Variant, SynthesisInput, resolutions},
     state_dict::{HostTensor, StateDict, StateDictError},
 };
 
 const SQRT_2: f32 = std::f32::consts::SQRT_2;
 
-struct Network<'a> {
+struct Network<'a, 'w> {
     config: &'a StyleGan1Config,
-    weights: &'a StateDict,
+    weights: &'w StateDict,
     official: bool,
-    ws: &'a str,
+    latent: &'a str,
 }
 
-/// Adds the network to `g`; the output is the image `[N, C, H, W]`.
+/// Adds the network to `g`; the output is the image `[N, C, H, W]`. `latent` is `ws` `[N, num_ws, w_dim]`, or `w` `[N, w_dim]`
+/// for a network without styles.
 ///
 /// # Errors
 /// A weight that is missing or misshapen.
-pub fn synthesis(
-    g: &mut Graph,
+pub fn synthesis<'w>(
+    g: &mut Graph<'w>,
     config: &StyleGan1Config,
-    weights: &StateDict,
-    ws: &str,
+    weights: &'w StateDict,
+    latent: &str,
 ) -> Result<String, StateDictError> {
     let official = config.variant == StyleGan1Variant::Official;
-    let network = Network { config, weights, official, ws };
-    let name = if official { "synthesis.layer0.const" } else { "generator.progression.0.conv1.input" };
-    let channels = config.channels.at(4);
-    let learned = weights.get(name, &[1, channels, 4, 4])?;
-    let learned = g.constant(name, &[1, channels, 4, 4], &learned.data);
-    let ones = layers::ones_like_batch(g, ws);
-    let mut x = g.mul(&learned, &ones);
+    let network = Network { config, weights, official, latent };
+    let mut x = network.start(g)?;
     let mut image: Option<String> = None;
     let mut shared_noise = None;
     for (index, r) in resolutions(config.resolution).enumerate() {
@@ -64,7 +60,25 @@ pub fn synthesis(
     image.ok_or_else(|| StateDictError::Missing { name: "to_rgb".to_owned() })
 }
 
-impl Network<'_> {
+impl<'w> Network<'_, 'w> {
+    /// What the first layer starts from: a learned constant, or a fully connected layer on the latent.
+    fn start(&self, g: &mut Graph<'w>) -> Result<String, StateDictError> {
+        let StyleGan1Config { channels, w_dim, features, .. } = self.config;
+        let channels = channels.at(4);
+        if features.input == SynthesisInput::Latent {
+            let name = "synthesis.layer0.dense.weight";
+            let weight = self.weights.get(name, &[channels * 16, *w_dim])?;
+            let w = if features.styles { layers::pick_w(g, self.latent, 0) } else { self.latent.to_owned() };
+            let gain = SQRT_2 / 4.0 / (*w_dim as f32).sqrt();
+            return Ok(layers::dense_to_map(g, &w, name, weight, gain, channels));
+        }
+        let name = if self.official { "synthesis.layer0.const" } else { "generator.progression.0.conv1.input" };
+        let learned = self.weights.get(name, &[1, channels, 4, 4])?;
+        let learned = g.constant(name, &[1, channels, 4, 4], &learned.data);
+        let ones = layers::ones_like_batch(g, self.latent);
+        Ok(g.mul(&learned, &ones))
+    }
+
     /// How much of the image at `resolution` comes from the next smaller one: 0 none, 1 all.
     fn blend(&self, resolution: usize) -> f32 {
         let lod = self.config.lod.min((self.config.resolution.max(4).ilog2() - 2) as f32);
@@ -82,7 +96,7 @@ impl Network<'_> {
 
     fn layer(
         &self,
-        g: &mut Graph,
+        g: &mut Graph<'w>,
         x: &str,
         (block, half, r): (usize, usize, usize),
         shared_noise: &mut Option<String>,
@@ -116,12 +130,12 @@ impl Network<'_> {
             x = layers::add_bias(g, &x, &bias_name, &bias.data);
         }
         let x = layers::leaky_relu(g, &x);
-        self.adain(g, &x, at, channels)
+        if self.config.features.styles { self.adain(g, &x, at, channels) } else { Ok(layers::normalize(g, &x)) }
     }
 
     fn convolve(
         &self,
-        g: &mut Graph,
+        g: &mut Graph<'w>,
         x: &str,
         at: (usize, usize),
         (r, fused, module): (usize, bool, &str),
@@ -136,7 +150,7 @@ impl Network<'_> {
             let weight = self.weights.get(&name, &shape)?;
             let scale = if self.official { gain } else { gain * 0.25 };
             let kernel = fused_kernel(weight, scale, [outside, inside], !self.official);
-            return Ok(layers::conv_transpose(g, x, &name, &kernel, 1));
+            return Ok(layers::conv_transpose(g, x, &name, kernel, [outside, inside, 4], 1));
         }
         let weight = self.weights.get(&name, &[outside, inside, 3, 3])?;
         let x = if at.1 == 0 { nearest_up(g, x) } else { x.to_owned() };
@@ -145,7 +159,7 @@ impl Network<'_> {
 
     fn noise(
         &self,
-        g: &mut Graph,
+        g: &mut Graph<'w>,
         x: &str,
         at: (usize, usize),
         r: usize,
@@ -167,19 +181,19 @@ impl Network<'_> {
             let doc =
                 "noise map of both layers of this block, one for all samples or one each; no noise when not given";
             let zeros = vec![0.0; r * r];
-            *shared = Some(g.input_with_default(&format!("noise.{}", at.0), &shape, doc, &[1, 1, r, r], &zeros));
+            *shared = Some(g.input_with_default(&format!("noise.{}", at.0), &shape, doc, &[1, 1, r, r], zeros));
         }
         let weight = self.weights.get(&name, &[1, channels, 1, 1])?;
         let gain = SQRT_2 / (channels as f32).sqrt();
         let weight: Vec<f32> = weight.data.iter().map(|w| w * gain).collect();
         Ok(match shared {
-            Some(input) => layers::add_noise(g, x, &name, input, &weight),
+            Some(input) => layers::add_noise(g, x, &name, input, weight),
             None => x.to_owned(),
         })
     }
 
     /// Instance normalisation, then `x * y_s + y_b` (equation 1).
-    fn adain(&self, g: &mut Graph, x: &str, at: (usize, usize), channels: usize) -> Result<String, StateDictError> {
+    fn adain(&self, g: &mut Graph<'w>, x: &str, at: (usize, usize), channels: usize) -> Result<String, StateDictError> {
         let community = format!("adain{}.style.linear", at.1 + 1);
         let weight_name = self.name(at, "style.weight", &format!("{community}.weight_orig"));
         let bias_name = self.name(at, "style.bias", &format!("{community}.bias"));
@@ -190,20 +204,20 @@ impl Network<'_> {
         // The official +1 on the scales joins the bias of the style.
         let bias: Vec<f32> =
             bias.data.iter().enumerate().map(|(i, b)| if i < channels { b + offset } else { *b }).collect();
-        let w = layers::pick_w(g, self.ws, 2 * at.0 + at.1);
-        let style = layers::dense(g, &w, &weight_name, weight, style_gain / (w_dim as f32).sqrt(), &bias);
+        let w = layers::pick_w(g, self.latent, 2 * at.0 + at.1);
+        let style = layers::dense(g, &w, &weight_name, weight, style_gain / (w_dim as f32).sqrt(), bias);
         let (scale, shift) =
             (layers::columns(g, &style, 0, channels), layers::columns(g, &style, channels, 2 * channels));
         let (one, zero) = (vec![1.0; channels], vec![0.0; channels]);
-        let one = g.constant(&format!("{weight_name}.one"), &[channels], &one);
-        let zero = g.constant(&format!("{weight_name}.zero"), &[channels], &zero);
+        let one = g.constant(&format!("{weight_name}.one"), &[channels], one);
+        let zero = g.constant(&format!("{weight_name}.zero"), &[channels], zero);
         let x = g.node("InstanceNormalization", &[x, &one, &zero], vec![float("epsilon", epsilon)]);
         let (scale, shift) = (g.as_channels(&scale), g.as_channels(&shift));
         let x = g.mul(&x, &scale);
         Ok(g.add(&x, &shift))
     }
 
-    fn to_rgb(&self, g: &mut Graph, x: &str, block: usize, r: usize) -> Result<String, StateDictError> {
+    fn to_rgb(&self, g: &mut Graph<'w>, x: &str, block: usize, r: usize) -> Result<String, StateDictError> {
         let (channels, outputs) = (self.config.channels.at(r), self.config.img_channels);
         let (weight_name, bias_name) = if self.official {
             (format!("synthesis.output{block}.weight"), format!("synthesis.output{block}.bias"))
@@ -219,7 +233,7 @@ impl Network<'_> {
 }
 
 /// The kernel of a fused upsampling, `[O, I, 4, 4]`: the 3x3 kernel's four shifted copies, summed.
-fn fused_kernel(weight: &HostTensor, scale: f32, [outside, inside]: [usize; 2], transposed: bool) -> HostTensor {
+fn fused_kernel(weight: &HostTensor, scale: f32, [outside, inside]: [usize; 2], transposed: bool) -> Vec<f32> {
     let mut data = Vec::with_capacity(outside * inside * 16);
     for o in 0..outside {
         for i in 0..inside {
@@ -236,11 +250,11 @@ fn fused_kernel(weight: &HostTensor, scale: f32, [outside, inside]: [usize; 2], 
             }
         }
     }
-    HostTensor { shape: vec![outside, inside, 4, 4], data }
+    data
 }
 
 /// Nearest upsampling by 2.
-fn nearest_up(g: &mut Graph, x: &str) -> String {
+fn nearest_up(g: &mut Graph<'_>, x: &str) -> String {
     let scales = g.vector(&[1.0, 1.0, 2.0, 2.0]);
     g.node("Resize", &[x, "", &scales], Vec::new())
 }

@@ -23,10 +23,10 @@ struct Conv<'a> {
 ///
 /// # Errors
 /// A weight that is missing or misshapen.
-pub fn synthesis(
-    g: &mut Graph,
+pub fn synthesis<'a>(
+    g: &mut Graph<'a>,
     config: &StyleGan2Config,
-    weights: &StateDict,
+    weights: &'a StateDict,
     ws: &str,
 ) -> Result<String, StateDictError> {
     let constant = weights.get("synthesis.b4.const", &[config.channels.at(4), 4, 4])?;
@@ -86,10 +86,10 @@ pub fn synthesis(
     image.ok_or_else(|| StateDictError::Missing { name: "synthesis".to_owned() })
 }
 
-fn layer(
-    g: &mut Graph,
+fn layer<'a>(
+    g: &mut Graph<'a>,
     config: &StyleGan2Config,
-    weights: &StateDict,
+    weights: &'a StateDict,
     ws: &str,
     x: &str,
     conv: &Conv<'_>,
@@ -100,7 +100,8 @@ fn layer(
     let by_channel = g.as_channels(&style);
     let x = g.mul(x, &by_channel);
     let x = if conv.up {
-        let y = layers::conv_transpose(g, &x, &format!("{name}.weight"), weight, 0);
+        let shape = [out_channels, in_channels, 3];
+        let y = layers::conv_transpose(g, &x, &format!("{name}.weight"), &weight.data, shape, 0);
         // Stride 2 gives 2H + 1; the filter brings that back to 2H.
         let pad = (config.resample_filter.len() as i64 - 2) / 2;
         layers::filter(g, &y, &format!("{name}.filter"), &config.resample_filter, 4.0, out_channels, pad)
@@ -130,7 +131,7 @@ fn layer(
 }
 
 /// `rsqrt(sum (W * s)^2 + 1e-8)` for each output channel, as `[N, O, 1, 1]`.
-fn demodulation(g: &mut Graph, name: &str, style: &str, weight: &[f32], [out, inside]: [usize; 2]) -> String {
+fn demodulation(g: &mut Graph<'_>, name: &str, style: &str, weight: &[f32], [out, inside]: [usize; 2]) -> String {
     // The sum over the taps of W^2, transposed to [I, O]: one small matrix product does the rest.
     let mut squares = vec![0.0f32; inside * out];
     for (i, taps) in weight.chunks_exact(9).enumerate() {
@@ -138,7 +139,7 @@ fn demodulation(g: &mut Graph, name: &str, style: &str, weight: &[f32], [out, in
             *square = taps.iter().map(|v| v * v).sum();
         }
     }
-    let squares = g.constant(&format!("{name}.weight_squares"), &[inside, out], &squares);
+    let squares = g.constant(&format!("{name}.weight_squares"), &[inside, out], squares);
     let style_squares = g.mul(style, style);
     let sum = g.node("MatMul", &[&style_squares, &squares], Vec::new());
     let epsilon = g.scalar(1e-8);
@@ -148,10 +149,10 @@ fn demodulation(g: &mut Graph, name: &str, style: &str, weight: &[f32], [out, in
     g.as_channels(&inverse)
 }
 
-fn affine(
-    g: &mut Graph,
+fn affine<'a>(
+    g: &mut Graph<'a>,
     config: &StyleGan2Config,
-    weights: &StateDict,
+    weights: &'a StateDict,
     ws: &str,
     name: &str,
     (ws_index, channels): (usize, usize),
@@ -162,10 +163,10 @@ fn affine(
     Ok(layers::dense(g, &w, &format!("{name}.affine"), weight, 1.0 / (config.w_dim as f32).sqrt(), &bias.data))
 }
 
-fn to_rgb(
-    g: &mut Graph,
+fn to_rgb<'a>(
+    g: &mut Graph<'a>,
     config: &StyleGan2Config,
-    weights: &StateDict,
+    weights: &'a StateDict,
     ws: &str,
     x: &str,
     (resolution, ws_index): (usize, usize),

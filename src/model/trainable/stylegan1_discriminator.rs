@@ -9,7 +9,10 @@ use super::{
 use crate::{
     grad::{Act, Fir, Var},
     model::{
-        config::resolutions, discriminator_config::StyleGan1DiscriminatorConfig, error::ModelError, weights::Init,
+        config::{StyleGan1Variant, resolutions},
+        discriminator_config::StyleGan1DiscriminatorConfig,
+        error::ModelError,
+        weights::Init,
     },
 };
 
@@ -33,8 +36,10 @@ pub(super) fn plan(config: &StyleGan1DiscriminatorConfig) -> Plan {
         let channels = config.channels.at(r);
         layer(format!("input{lod}"), &[channels, config.img_channels, 1, 1]);
         if r > 4 {
-            layer(format!("layer{}", 2 * lod), &[channels, channels, 3, 3]);
-            layer(format!("layer{}", 2 * lod + 1), &[config.channels.at(r / 2), channels, 3, 3]);
+            let outputs = config.channels.at(r / 2);
+            let between = if config.variant == StyleGan1Variant::Community { outputs } else { channels };
+            layer(format!("layer{}", 2 * lod), &[between, channels, 3, 3]);
+            layer(format!("layer{}", 2 * lod + 1), &[outputs, between, 3, 3]);
         }
     }
     let (first, channels) = (2 * (blocks - 1), config.channels.at(4));
@@ -73,7 +78,8 @@ impl Run<'_> {
 
     fn from_rgb(&self, level: usize, image: &Var) -> Result<Var, ModelError> {
         let name = format!("input{level}");
-        self.act(&name, &image.conv2d(&self.weight(&name, SQRT_2)?, 1, 0), Act::PLAIN_LEAKY_RELU)
+        let act = if self.config.from_rgb_activation { Act::PLAIN_LEAKY_RELU } else { Act::LINEAR };
+        self.act(&name, &image.conv2d(&self.weight(&name, SQRT_2)?, 1, 0), act)
     }
 
     fn conv(&self, layer: usize, x: &Var) -> Result<Var, ModelError> {

@@ -14,7 +14,9 @@ use crate::{
     grad::{Act, Var},
     model::{
         config::resolutions,
-        discriminator_config::{DiscriminatorArchitecture as Architecture, StyleGan2DiscriminatorConfig},
+        discriminator_config::{
+            DiscriminatorArchitecture as Architecture, LabelProjection, StyleGan2DiscriminatorConfig,
+        },
         error::ModelError,
         weights::Init,
     },
@@ -55,7 +57,7 @@ pub(super) fn plan(config: &StyleGan2DiscriminatorConfig) -> Plan {
         }
     }
     let channels = config.channels.at(4);
-    let outputs = if config.label_dim > 0 { config.cmap_dim } else { 1 };
+    let outputs = config.outputs();
     weight("b4.conv.weight".into(), &[channels, channels + extra(4) + config.mbstd_num_channels, 3, 3]);
     weight("b4.fc.weight".into(), &[channels, channels * 16]);
     weight("b4.out.weight".into(), &[outputs, channels]);
@@ -64,14 +66,13 @@ pub(super) fn plan(config: &StyleGan2DiscriminatorConfig) -> Plan {
         ("b4.fc.bias".into(), channels),
         ("b4.out.bias".into(), outputs),
     ]);
-    if config.label_dim > 0 {
-        weight("mapping.embed.weight".into(), &[config.cmap_dim, config.label_dim]);
-        biases.push(("mapping.embed.bias".into(), config.cmap_dim));
+    if let Some(dim) = config.label_vector_dim() {
+        weight("mapping.embed.weight".into(), &[dim, config.label_dim]);
+        biases.push(("mapping.embed.bias".into(), dim));
         let rate = config.mapping.lr_multiplier as f32;
         for i in 0..config.mapping.num_layers {
-            let shape = vec![config.cmap_dim, config.cmap_dim];
-            plan.push((format!("mapping.fc{i}.weight"), shape, Init::Normal(1.0 / rate)));
-            biases.push((format!("mapping.fc{i}.bias"), config.cmap_dim));
+            plan.push((format!("mapping.fc{i}.weight"), vec![dim, dim], Init::Normal(1.0 / rate)));
+            biases.push((format!("mapping.fc{i}.bias"), dim));
         }
     }
     plan.extend(biases.into_iter().map(|(name, len)| (name, vec![len], Init::Constant(0.0))));
@@ -159,6 +160,7 @@ impl Run<'_> {
         let out = dense(self.weights, "b4.out", &x, [1.0, 1.0], Act::LINEAR)?;
         match label.filter(|_| c.label_dim > 0) {
             None => Ok(out),
+            Some(label) if c.label_projection == LabelProjection::Direct => Ok(out.mul_fit(label, [batch, 1, 1, 1])),
             Some(label) => {
                 let vector = label_mapping(&c.mapping, self.weights, label)?;
                 Ok(out.mul_fit(&vector, [batch, 1, 1, 1]).scale(1.0 / (c.cmap_dim as f32).sqrt()))
