@@ -5,4 +5,5 @@ pub mod error_chain;
 pub mod mailbox;
 pub mod numpy_rng;
 pub mod paths;
+pub mod regular_file;
 pub mod worker;

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    fs::File,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -19,6 +18,7 @@ use super::{
     source::{Section, Source},
     state_dicts, tensorflow_pickle, torch_legacy, torch_zip,
 };
+use crate::base::regular_file::open_regular;
 use crate::model::{config::GeneratorConfig, discriminator_config::DiscriminatorConfig, state_dict::StateDict};
 
 /// More than any checkpoint has, optimizers included.
@@ -133,18 +133,14 @@ pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<Checkpoint, CheckpointEr
 fn open_file(path: &Path) -> Result<Source, CheckpointError> {
     let read_error = |source| CheckpointError::Read { path: path.to_owned(), source };
     let not_a_model = |what: &str| CheckpointError::NotAModelFile { path: path.to_owned(), what: what.to_owned() };
-    // Opening a pipe would wait for its other end.
-    let metadata = std::fs::metadata(path).map_err(read_error)?;
-    if !metadata.is_file() {
-        return Err(not_a_model("is no regular file"));
-    }
-    let len = metadata.len();
+    let opened = open_regular(path).map_err(read_error)?;
+    let (file, len) = opened.ok_or_else(|| not_a_model("is no regular file"))?;
     if len == 0 {
         return Err(not_a_model("is empty"));
     }
     let len = usize::try_from(len).ok().filter(|len| *len as u64 <= MAX_FILE);
     let len = len.ok_or_else(|| not_a_model("is larger than 16 GiB"))?;
-    Ok(Source::File { file: Mutex::new(File::open(path).map_err(read_error)?), len })
+    Ok(Source::File { file: Mutex::new(file), len })
 }
 
 fn parse_file(source: Source, path: PathBuf, progress: &dyn Progress) -> Result<Checkpoint, CheckpointError> {

@@ -1,12 +1,14 @@
 //! Latents from a file in place of seeds: `FILE.safetensors:NAME`.
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use super::{ranges::NumberList, raw::RawTensor};
 use crate::{
+    base::regular_file::open_regular,
     checkpoint::read_safetensors,
     model::{config::GeneratorConfig, state_dict::HostTensor},
 };
@@ -185,9 +187,11 @@ impl LatentSource {
 }
 
 fn read_bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let length = std::fs::metadata(path)?.len();
+    let (file, length) = open_regular(path)?.context("it is no regular file")?;
     ensure!(length <= MAX_FILE, "it has {length} bytes, more than the {MAX_FILE} that are read");
-    Ok(std::fs::read(path)?)
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

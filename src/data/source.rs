@@ -11,6 +11,7 @@ use std::{
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ReaderAt, ZipArchive, ZipArchiveEntryWayfinder, ZipLocator};
 
 use super::error::{DataError, ImageProblem};
+use crate::base::regular_file::open_regular;
 
 /// Images of a dataset.
 const MAX_IMAGES: usize = 10_000_000;
@@ -66,14 +67,15 @@ impl Source {
         if metadata.is_dir() {
             return Self::folder(path);
         }
-        let mut file = fs::File::open(path).map_err(read)?;
+        let not_a_dataset = || DataError::NotADataset { path: path.to_owned() };
+        let (mut file, len) = open_regular(path).map_err(read)?.ok_or_else(not_a_dataset)?;
         let mut magic = [0; 4];
         // Also the mark of an archive without entries.
         let is_zip = file.read_exact(&mut magic).is_ok() && (magic == *b"PK\x03\x04" || magic == *b"PK\x05\x06");
-        if !metadata.is_file() || !is_zip {
-            return Err(DataError::NotADataset { path: path.to_owned() });
+        if !is_zip {
+            return Err(not_a_dataset());
         }
-        let mut source = Self::zip(path, Box::new(rawzip::FileReader::from(file)), metadata.len())?;
+        let mut source = Self::zip(path, Box::new(rawzip::FileReader::from(file)), len)?;
         source.version = time_of(&metadata);
         Ok(source)
     }
@@ -248,7 +250,9 @@ impl Source {
             }
             _ => {
                 let path = self.path.join(&*file.name);
-                read(&mut fs::File::open(path).map_err(|e| failed(&e))?)?
+                let opened = open_regular(&path).map_err(|e| failed(&e))?;
+                let (mut image, _) = opened.ok_or_else(|| failed(&"it is no regular file"))?;
+                read(&mut image)?
             }
         };
         if bytes.len() as u64 > limit {

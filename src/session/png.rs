@@ -5,13 +5,15 @@
 //! and text bombs under other keywords cost nothing.
 
 use std::{
-    fs::File,
     io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use super::record::{MAX_TEXT_BYTES, PoseRecord, RecordError};
-use crate::base::atomic_file::{AtomicFileError, write_atomic, write_numbered};
+use crate::base::{
+    atomic_file::{AtomicFileError, write_atomic, write_numbered},
+    regular_file::open_regular,
+};
 
 /// Keyword of the chunk with the pose.
 const KEYWORD: &[u8] = b"stylescope";
@@ -166,7 +168,8 @@ pub fn read_pose(bytes: &[u8]) -> Result<PoseRecord, PngError> {
 /// # Errors
 /// Files that cannot be read, are no PNG, carry no pose, or carry one that is damaged, too large or of a newer program.
 pub fn read_pose_file(path: &Path) -> Result<PoseRecord, PngError> {
-    let file = File::open(path).map_err(|source| PngError::Read { path: path.to_owned(), source })?;
+    let opened = open_regular(path).map_err(|source| PngError::Read { path: path.to_owned(), source })?;
+    let (file, _) = opened.ok_or(PngError::NotPng)?;
     read_pose_from(&mut BufReader::new(file), path)
 }
 
@@ -309,7 +312,8 @@ mod tests {
                 assert_eq!(read_pose_file(&path).unwrap(), record);
                 assert_eq!(read_pose(&std::fs::read(&path).unwrap()).unwrap(), record);
 
-                let mut reader = ::png::Decoder::new(BufReader::new(File::open(&path).unwrap())).read_info().unwrap();
+                let mut reader =
+                    ::png::Decoder::new(BufReader::new(std::fs::File::open(&path).unwrap())).read_info().unwrap();
                 let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
                 let frame = reader.next_frame(&mut pixels).unwrap();
                 assert_eq!((frame.width, frame.height, frame.color_type), (3, 2, color));

@@ -11,6 +11,7 @@ use crate::base::{
     atomic_file::{AtomicFileError, remove_leftovers, write_atomic},
     mailbox::{Mailbox, Received},
     paths::{NoConfigDir, config_dir},
+    regular_file::open_regular,
     worker::{Outcome, Worker},
 };
 
@@ -147,7 +148,7 @@ impl SettingsStore {
 
 /// The contents of a file, or nothing when it is too large.
 fn read_capped(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = fs::File::open(path)?;
+    let (file, _) = open_regular(path)?.ok_or_else(|| io::Error::other("it is no regular file"))?;
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(file, MAX_FILE_BYTES + 1), &mut bytes)?;
     Ok((bytes.len() as u64 <= MAX_FILE_BYTES).then_some(bytes))

@@ -56,7 +56,7 @@ impl App {
             }
             Command::ChooseNetwork => self.state.choosing = true,
             Command::SelectNetwork(name) => self.select_network(name),
-            Command::DismissChoice => self.state.choosing = false,
+            Command::DismissChoice => self.keep_network(),
             Command::Palette => {
                 palette::forget(ctx);
                 self.state.dialog = Some(Dialog::Palette);
@@ -183,6 +183,13 @@ impl App {
 
     fn open_model(&mut self, source: ModelSource) {
         let Some(engine) = &self.engine else { return };
+        let source = match source {
+            ModelSource::Path(path) => match self.state.networks.get(&path) {
+                Some(network) => ModelSource::Network(path, network.clone()),
+                None => ModelSource::Path(path),
+            },
+            other => other,
+        };
         let (name, path) = match &source {
             ModelSource::Bundled => ("the bundled model".to_owned(), None),
             ModelSource::Path(path) | ModelSource::Network(path, _) => {
@@ -199,8 +206,17 @@ impl App {
     fn select_network(&mut self, name: String) {
         self.state.choosing = false;
         let Some(model) = &self.state.model else { return };
-        if let (Some(path), true) = (model.path.clone(), model.network != name) {
+        let Some(path) = model.path.clone() else { return };
+        self.state.networks.insert(path.clone(), name.clone());
+        if model.network != name {
             self.open_model(ModelSource::Network(path, name));
+        }
+    }
+
+    /// Stays with the network that is on the screen.
+    fn keep_network(&mut self) {
+        if let Some(model) = &self.state.model {
+            self.select_network(model.network.clone());
         }
     }
 

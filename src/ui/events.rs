@@ -53,6 +53,10 @@ impl App {
                 let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
                 let name = name.unwrap_or("The bundled model".into());
                 self.end_opening();
+                if let Some(path) = &path {
+                    // The file may be another one by now, without the network that was chosen.
+                    self.state.networks.remove(path);
+                }
                 if std::mem::take(&mut self.resuming) {
                     // The window shall not start empty because a file of the last time is gone or damaged.
                     self.state.toasts.push(ToastKind::Error, format!("{name} could not be opened: {message}"));
@@ -123,8 +127,9 @@ impl App {
         let same = state.model.as_ref().is_none_or(|before| before.layers == summary.layers);
         // It asks once for each file; who chose a network has been asked.
         let is_new = state.model.as_ref().is_none_or(|before| before.path != summary.path);
+        let was_chosen = summary.path.as_ref().is_some_and(|path| state.networks.contains_key(path));
         state.model = Some(summary);
-        state.choosing = is_new && state.has_choice();
+        state.choosing = is_new && !was_chosen && state.has_choice();
         if !same {
             state.document.edit(&PoseEdit::ResetAll, None);
             state.document.edit(&PoseEdit::Class(0), None);

@@ -93,6 +93,8 @@ pub struct AppState {
     pub exporting: Option<Opening>,
     /// Whether the window asks which network of the file to show.
     pub choosing: bool,
+    /// The networks that were chosen, by file: nobody is asked twice.
+    pub networks: BTreeMap<PathBuf, String>,
     /// The poses of the images that are being saved, in their order.
     pub saving: VecDeque<Pose>,
     /// The last saved image.
@@ -235,6 +237,7 @@ impl AppState {
             asking: None,
             exporting: None,
             choosing: false,
+            networks: BTreeMap::new(),
             saving: VecDeque::new(),
             saved: None,
             training: TrainingState::default(),

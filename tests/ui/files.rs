@@ -50,6 +50,12 @@ fn a_file_with_several_networks_asks_which() {
     // A file with one network asks nothing.
     send(&mut window, Command::OpenBundled);
     assert!(!window.state().choosing && !Command::ChooseNetwork.enabled(window.state()));
+    // One that was chosen from is opened as it was left.
+    send(&mut window, Command::OpenPath(snapshot()));
+    send(&mut window, Command::SelectNetwork("G".into()));
+    send(&mut window, Command::OpenBundled);
+    send(&mut window, Command::OpenPath(snapshot()));
+    assert_eq!((network(&window).as_str(), window.state().choosing), ("G", false));
 }
 
 fn best(file: &Checkpoint) -> stylescope::model::state_dict::StateDict {
