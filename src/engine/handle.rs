@@ -26,6 +26,7 @@ use crate::{
         render::{Renderer, Stamped},
         save::{Saver, asked_for},
         statistics::StatisticsJob,
+        threads::ThreadLimit,
     },
     gpu::{
         device::{Compute, ComputeKind},
@@ -75,6 +76,7 @@ pub struct Engine {
     stamps: AtomicU64,
     tickets: AtomicU64,
     rendering: Arc<AtomicBool>,
+    threads: ThreadLimit,
     stopping: Arc<AtomicBool>,
     /// `None` once the engine ends.
     saves: Option<Sender<SaveImage>>,
@@ -97,7 +99,7 @@ impl Engine {
         }
         let events = Events::new(Arc::clone(&wake));
         let (requests, frames, models) = (Mailbox::default(), Mailbox::default(), Models::default());
-        let rendering = Arc::new(AtomicBool::new(false));
+        let (rendering, threads) = (Arc::new(AtomicBool::new(false)), ThreadLimit::default());
         let mut renderer = Renderer {
             requests: requests.clone(),
             frames: frames.clone(),
@@ -107,6 +109,7 @@ impl Engine {
             events: events.clone(),
             wake,
             rendering: Arc::clone(&rendering),
+            threads: threads.clone(),
             presenter: None,
             pipeline: None,
             last_frame: None,
@@ -131,6 +134,7 @@ impl Engine {
             stamps: AtomicU64::new(1),
             tickets: AtomicU64::new(1),
             rendering,
+            threads,
             stopping: Arc::default(),
             saves: Some(saves),
             render: Some(render),
@@ -153,6 +157,11 @@ impl Engine {
         let stamp = Stamp(self.stamps.fetch_add(1, Ordering::Relaxed));
         self.requests.put(Stamped { stamp, request, previews, at: Instant::now() });
         stamp
+    }
+
+    /// At most `limit` processors compute from the next image on; see [`processors`](super::threads::processors).
+    pub fn limit_threads(&self, limit: usize) {
+        self.threads.set(limit);
     }
 
     /// The newest frame that was not taken yet.

@@ -10,6 +10,7 @@ pub mod pipeline;
 pub mod preview;
 pub mod render;
 pub mod save;
+pub mod threads;
 
 mod cache;
 mod noise;

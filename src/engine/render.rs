@@ -22,6 +22,7 @@ use crate::{
         model::Models,
         pipeline::Pipeline,
         preview::{self, Progress, Schedule},
+        threads::ThreadLimit,
     },
     gpu::{
         health::{DeviceFault, DeviceHealth},
@@ -86,6 +87,7 @@ pub(crate) struct Renderer {
     pub wake: Wake,
     /// Set while a frame is made.
     pub rendering: Arc<AtomicBool>,
+    pub threads: ThreadLimit,
     /// Made with the first frame.
     pub presenter: Option<Presenter>,
     pub pipeline: Option<Pipeline>,
@@ -132,6 +134,7 @@ impl Renderer {
             Received::Closed => return Outcome::Finished,
             Received::Value(stamped) => {
                 self.rendering.store(true, Ordering::Relaxed);
+                self.threads.take_up();
                 self.answer(stamped);
                 self.rendering.store(false, Ordering::Relaxed);
             }

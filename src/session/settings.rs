@@ -88,6 +88,8 @@ pub struct Settings {
     pub window: Option<WindowSize>,
     /// Frames per second, see [`FPS_LIMIT`].
     pub fps_limit: u32,
+    /// Processors that may compute an image; 0: all.
+    pub threads: u32,
     /// Whether frames wait for the screen.
     pub vsync: bool,
     /// See [`UI_SCALE`].
@@ -113,6 +115,7 @@ impl Default for Settings {
             last_capture_dir: None,
             window: None,
             fps_limit: 60,
+            threads: 0,
             vsync: true,
             ui_scale: 1.0,
             animation_speed: 0.25,

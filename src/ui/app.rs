@@ -302,6 +302,7 @@ impl App {
                 ctx.request_repaint_after(wait);
                 return;
             }
+            engine.limit_threads(self.state.performance.threads as usize);
             // What moves by itself has no hand to keep up with: there every image is shown whole.
             let by_hand = !self.state.animation.runs();
             self.last_stamp = match by_hand {

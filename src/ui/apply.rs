@@ -133,6 +133,9 @@ impl App {
                 let limits = Performance::FPS_LIMITS;
                 state.performance.fps_limit = limit.clamp(*limits.start(), *limits.end());
             }
+            Command::ThreadLimit(limit) => {
+                state.performance.threads = limit.clamp(1, Performance::max_threads());
+            }
             Command::Vsync(on) => state.performance.vsync = on,
             Command::Shortcuts => state.dialog = Some(Dialog::Shortcuts),
             Command::ModelDetails => state.dialog = Some(Dialog::ModelDetails),

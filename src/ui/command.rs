@@ -115,6 +115,8 @@ pub enum Command {
     Section(String, bool),
     /// Highest number of requested images a second, 5..=1000.
     FpsLimit(u32),
+    /// Set the number of processors that compute an image at most.
+    ThreadLimit(u32),
     /// Wait for the screen's refresh or not.
     Vsync(bool),
 
@@ -302,6 +304,7 @@ impl Command {
             Self::Section(title, true) => return format!("Open section {title}"),
             Self::Section(title, false) => return format!("Close section {title}"),
             Self::FpsLimit(_) => "FPS limit",
+            Self::ThreadLimit(_) => "Processors",
             Self::Vsync(_) => "Vertical sync",
             Self::Training(command) => command.label(),
             Self::Palette => "Command palette",
@@ -339,6 +342,7 @@ impl Command {
             Self::Compare(_) => "Hold to see the same seed without truncation, mixing and edits",
             Self::Dock(tab) => tab.tooltip(),
             Self::FpsLimit(_) => "Highest number of images that are asked for in a second",
+            Self::ThreadLimit(_) => "Highest number of processors that compute an image",
             Self::Vsync(_) => "Wait for the screen's refresh before a new picture is shown",
             Self::Training(command) => command.tooltip(),
             Self::Palette => "Search all commands by name",

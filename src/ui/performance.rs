@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::engine::message::Timings;
+use crate::engine::{message::Timings, threads::processors};
 
 /// Frames that are remembered.
 const LENGTH: usize = 240;
@@ -17,6 +17,8 @@ const RATE_WINDOW: Duration = Duration::from_secs(1);
 pub struct Performance {
     /// Highest number of images that are asked for in a second, 5..=1000.
     pub fps_limit: u32,
+    /// Processors that may compute an image, 1 to as many as there are.
+    pub threads: u32,
     /// Whether the window waits for the screen's refresh.
     pub vsync: bool,
     /// Oldest first.
@@ -27,13 +29,18 @@ pub struct Performance {
 
 impl Default for Performance {
     fn default() -> Self {
-        Self { fps_limit: 60, vsync: true, history: VecDeque::new(), bytes_read_back: 0 }
+        Self { fps_limit: 60, threads: Self::max_threads(), vsync: true, history: VecDeque::new(), bytes_read_back: 0 }
     }
 }
 
 impl Performance {
     /// Lowest and highest limit.
     pub const FPS_LIMITS: std::ops::RangeInclusive<u32> = 5..=1000;
+
+    /// Processors of this machine, as far as this process may use them.
+    pub fn max_threads() -> u32 {
+        u32::try_from(processors()).unwrap_or(u32::MAX)
+    }
 
     /// Remembers a frame that has just arrived.
     pub fn push(&mut self, now: Instant, timings: Timings) {

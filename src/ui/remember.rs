@@ -2,7 +2,7 @@
 
 use egui::ThemePreference;
 
-use super::{animation::Animation, state::AppState, training::TrainingForm};
+use super::{animation::Animation, performance::Performance, state::AppState, training::TrainingForm};
 use crate::session::{
     Document, TrainingSettings,
     settings::{LastSession, SessionModel, Settings, ThemeChoice},
@@ -33,6 +33,9 @@ impl AppState {
         self.capture_dir = settings.last_capture_dir.clone();
         self.window = settings.window;
         self.performance.fps_limit = settings.fps_limit;
+        // A file from a machine with more processors asks for all that there are here.
+        let all = Performance::max_threads();
+        self.performance.threads = if settings.threads == 0 { all } else { settings.threads.min(all) };
         self.performance.vsync = settings.vsync;
         self.animation = Animation { seed_speed: settings.animation_speed, ..Animation::default() };
         self.last_session = settings.last_session.clone();
@@ -63,6 +66,7 @@ impl AppState {
             last_capture_dir: self.capture_dir.clone(),
             window: self.window,
             fps_limit: self.performance.fps_limit,
+            threads: if self.performance.threads == Performance::max_threads() { 0 } else { self.performance.threads },
             vsync: self.performance.vsync,
             ui_scale: self.ui_scale,
             animation_speed: self.animation.seed_speed,
@@ -100,6 +104,7 @@ mod tests {
             last_capture_dir: Some("/pictures".into()),
             window: Some(WindowSize { width: 900.0, height: 700.0, maximized: false }),
             fps_limit: 30,
+            threads: 0,
             vsync: false,
             ui_scale: 1.5,
             animation_speed: -2.0,

@@ -7,7 +7,7 @@ use egui_kittest::{
 };
 use stylescope::{
     session::{MixPreset, PoseEdit, pose::NoiseMode},
-    ui::command::Command,
+    ui::{command::Command, performance::Performance},
 };
 
 use crate::scene::{Scene, harness, summary};
@@ -245,6 +245,14 @@ fn performance_has_limits_and_captures() {
     harness.get_by_label("Reset Image rate limit").click();
     harness.run();
     assert_eq!(last(&harness), Some(Command::FpsLimit(60)));
+    if Performance::max_threads() > 1 {
+        harness.get_by_label("Processors that compute").set_value_accesskit(1.0);
+        harness.run();
+        assert_eq!(last(&harness), Some(Command::ThreadLimit(1)));
+        harness.get_by_label("Reset Processors that compute").click();
+        harness.run();
+        assert_eq!(last(&harness), Some(Command::ThreadLimit(Performance::max_threads())));
+    }
     harness.get_by_label("Vertical sync").click();
     harness.run();
     assert_eq!(last(&harness), Some(Command::Vsync(false)));

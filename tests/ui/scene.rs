@@ -154,6 +154,7 @@ impl Scene {
                 Command::AnimateNoise(on) => self.state.animation.noise = *on,
                 Command::NoiseSpeed(speed) => self.state.animation.noise_speed = *speed,
                 Command::FpsLimit(limit) => self.state.performance.fps_limit = *limit,
+                Command::ThreadLimit(limit) => self.state.performance.threads = *limit,
                 Command::Vsync(on) => self.state.performance.vsync = *on,
                 _ => {}
             }

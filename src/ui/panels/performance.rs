@@ -27,6 +27,8 @@ const PLOT_HEIGHT: f32 = 46.0;
 const PLOT_FRAMES: usize = 240;
 
 const LIMIT: &str = "Highest number of images that are asked for in a second.";
+const THREADS: &str =
+    "Highest number of processors that compute an image. Fewer leave room for other programs. A GPU needs none.";
 const VSYNC: &str =
     "Wait for the screen's refresh before a new picture is shown: no torn pictures, a little more delay.";
 const READ_BACK: &str = "Bytes of images that came back from the GPU to be shown. It stays 0: the texture is made where the image \
@@ -99,6 +101,16 @@ fn limits_ui(ui: &mut Ui, performance: &Performance, commands: &CommandSender) {
     let limit = output.change.map(|change| change.value as u32).or(output.reset.then_some(default.fps_limit));
     if let Some(limit) = limit {
         commands.send(Command::FpsLimit(limit));
+    }
+    if default.threads > 1 {
+        let row =
+            Row::new("Processors", "Processors that compute", THREADS).changed(performance.threads != default.threads);
+        let (threads, limits) = (f64::from(performance.threads), 1.0..=f64::from(default.threads));
+        let output = row.show(ui, |ui| Number::new("Processors that compute", threads, limits).integer().show(ui));
+        let limit = output.change.map(|change| change.value as u32).or(output.reset.then_some(default.threads));
+        if let Some(limit) = limit {
+            commands.send(Command::ThreadLimit(limit));
+        }
     }
     let row = Row::new("Vsync", "Vertical sync", VSYNC).changed(performance.vsync != default.vsync);
     let output = row.show(ui, |ui| toggle_ui(ui, "", "Vertical sync", performance.vsync));
