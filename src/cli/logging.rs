@@ -1,10 +1,13 @@
 //! Messages of this program and its libraries on standard error, as `STYLESCOPE_LOG` asks for.
 
-use std::io::Write;
+use std::{io::Write, sync::OnceLock, time::Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct Stderr;
+
+/// About when the process began.
+static BEGUN: OnceLock<Instant> = OnceLock::new();
 
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -17,8 +20,14 @@ impl Log for Stderr {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
+            let (level, text) = (record.level().as_str().to_lowercase(), record.args());
+            // Who looks closer than at warnings wants to know when.
+            let line = match record.level() {
+                Level::Error | Level::Warn => format!("{level}: {text}"),
+                _ => format!("{level} {:.3} s: {text}", BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64()),
+            };
             // A closed standard error is no reason to stop.
-            let _ = writeln!(std::io::stderr(), "{}: {}", record.level().as_str().to_lowercase(), record.args());
+            let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
@@ -27,6 +36,7 @@ impl Log for Stderr {
 
 /// Starts logging. A second call, or a logger that is there already, changes nothing.
 pub fn init() {
+    BEGUN.get_or_init(Instant::now);
     let level = std::env::var("STYLESCOPE_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Warn);
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(level);

@@ -161,6 +161,9 @@ impl App {
                     }
                     _ => state.picture.show(&image, &self.render_state),
                 }
+                if state.performance.last().is_none() {
+                    log::info!("first image, made in {:.1} ms", frame.timings.total.as_secs_f64() * 1e3);
+                }
                 state.performance.push(Instant::now(), frame.timings);
                 state.inspected = frame.inspected;
                 if let Some(statistics) = frame.statistics {
