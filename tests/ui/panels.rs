@@ -13,7 +13,7 @@ use stylescope::{
 use crate::scene::{Scene, harness, summary};
 
 fn open() -> Harness<'static, Scene> {
-    harness(Scene::with(summary(256, 0)), Theme::Dark, 1100.0)
+    harness(Scene::with(summary(256, 0)), Theme::Dark, 1140.0)
 }
 
 fn last(harness: &Harness<'_, Scene>) -> Option<Command> {
@@ -210,12 +210,12 @@ fn classes_are_chosen_where_the_model_has_them() {
 }
 
 fn harness_with_classes(classes: usize) -> Harness<'static, Scene> {
-    harness(Scene::with(summary(64, classes)), Theme::Dark, 1100.0)
+    harness(Scene::with(summary(64, classes)), Theme::Dark, 1140.0)
 }
 
 #[test]
 fn without_a_model_controls_are_greyed_and_say_what_to_do() {
-    let mut harness = harness(Scene::empty(), Theme::Dark, 1100.0);
+    let mut harness = harness(Scene::empty(), Theme::Dark, 1140.0);
     for name in [
         "Seed number",
         "Seed x",
