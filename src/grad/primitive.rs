@@ -41,6 +41,53 @@ fn tensor(values: Vec<f32>, dims: Dims, like: &Tensor<4>) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, dims), &like.device())
 }
 
+/// Gives the memory of a tensor back to the kernels, if it lives on the CPU and nobody else holds it.
+pub fn recycle(tensor: Tensor<4>) {
+    let Ok(primitive) = tensor.try_into_primitive::<Flex>() else { return };
+    let bytes = primitive.data_arc();
+    drop(primitive);
+    if let Some(values) = Arc::into_inner(bytes).and_then(|bytes| bytes.try_into_vec::<f32>().ok()) {
+        batch::recycle(values);
+    }
+}
+
+/// Changes the values of tensors in place, if they all live on the CPU, and says whether they do.
+pub fn in_place<const N: usize>(mut tensors: [&mut Tensor<4>; N], f: impl FnOnce(&Runtime, [&mut [f32]; N])) -> bool {
+    let Some((runtime, mut found)) = host(tensors.each_ref().map(|tensor| &**tensor)) else { return false };
+    // Whoever shares its values has to copy them first.
+    tensors.iter_mut().for_each(|tensor| drop(tensor.extract()));
+    f(&runtime, found.each_mut().map(slice_mut));
+    for (tensor, found) in tensors.into_iter().zip(found) {
+        *tensor = Tensor::from_primitive::<Flex>(found);
+    }
+    true
+}
+
+/// The values of an operand that [`host`] gave, copied first if another tensor shares them.
+fn slice_mut(tensor: &mut FlexTensor) -> &mut [f32] {
+    let range = tensor.layout().contiguous_offsets();
+    let values = tensor.storage_mut::<f32>();
+    match range {
+        Some((start, end)) => &mut values[start..end],
+        None => values,
+    }
+}
+
+/// One step of Adam on the CPU, which changes weights and moments in place; `false` where a tensor lives elsewhere.
+pub fn adam(options: &batch::AdamStep, gradient: &Tensor<4>, w: &mut Tensor<4>, moments: &mut [Tensor<4>; 2]) -> bool {
+    let Some((_, [gradient])) = host([gradient]) else { return false };
+    let [m, v] = moments;
+    in_place([w, m, v], |runtime, [w, m, v]| {
+        batch::adam(runtime, options, slice(&gradient), w, batch::Moments { m, v })
+    })
+}
+
+/// Moves an average on the CPU: `average = x + beta * (average - x)`; `false` where a tensor lives elsewhere.
+pub fn move_average(average: &mut Tensor<4>, x: &Tensor<4>, beta: f64) -> bool {
+    let Some((_, [x])) = host([x]) else { return false };
+    in_place([average], |runtime, [average]| batch::move_average(runtime, beta, slice(&x), average))
+}
+
 /// The dims of a pointwise operation on `a` and `b`.
 ///
 /// # Panics

@@ -9,7 +9,7 @@ use std::{
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::op::Op;
+use super::{op::Op, primitive};
 
 /// Lengths of the four axes.
 pub type Dims = [usize; 4];
@@ -26,6 +26,14 @@ struct Node {
     tracked: bool,
     /// Missing in leaves.
     op: Option<Op>,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if self.value.device() == Device::flex() {
+            primitive::recycle(self.value.extract());
+        }
+    }
 }
 
 thread_local! {

@@ -6,11 +6,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::error::TrainError;
 use crate::{
-    grad::Var,
+    grad::{Var, primitive},
     model::{
         state_dict::{HostTensor, StateDict},
         trainable::{Params, Weights},
     },
+    ops::cpu::batch::AdamStep,
 };
 
 /// The constants of Adam.
@@ -50,26 +51,18 @@ impl Adam {
     pub fn step(&mut self, config: &AdamConfig, params: &mut Params, gradients: &BTreeMap<String, Var>) {
         self.steps += 1;
         let AdamConfig { lr, beta1, beta2, epsilon } = *config;
-        let exponent = self.steps.min(i32::MAX as u64) as i32;
-        let rate = lr / (1.0 - beta1.powi(exponent));
-        let root = 1.0 / (1.0 - beta2.powi(exponent)).sqrt();
+        let options = AdamStep { lr, beta1, beta2, epsilon, step: self.steps };
         for (name, param) in params.0.iter_mut().filter(|(_, param)| param.learns) {
             let gradient = match (gradients.get(name), self.moments.contains_key(name)) {
-                (Some(gradient), _) => clean(gradient.value().clone()),
+                (Some(gradient), _) => gradient.value().clone(),
                 (None, true) => param.value.zeros_like(),
                 (None, false) => continue,
             };
             let zeros = || [gradient.zeros_like(), gradient.zeros_like()];
-            let [m, v] = self.moments.remove(name).unwrap_or_else(zeros);
-            let m = if beta1 == 0.0 {
-                gradient.clone()
-            } else {
-                m.mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1)
-            };
-            let v = v.mul_scalar(beta2) + gradient.clone().mul(gradient).mul_scalar(1.0 - beta2);
-            let step = m.clone().div(v.clone().sqrt().mul_scalar(root).add_scalar(epsilon)).mul_scalar(rate);
-            param.value = param.value.clone().sub(step);
-            self.moments.insert(name.clone(), [m, v]);
+            let moments = self.moments.entry(name.clone()).or_insert_with(zeros);
+            if !primitive::adam(&options, &gradient, &mut param.value, moments) {
+                step_on_device(&options, gradient, &mut param.value, moments);
+            }
         }
     }
 
@@ -128,6 +121,24 @@ pub(super) fn host(what: &str, tensor: Tensor<4>) -> Result<Vec<f32>, TrainError
         .map_err(|cause| TrainError::Device { what: what.to_owned(), cause: cause.to_string() })
 }
 
+/// [`primitive::adam`] as tensor operations.
+fn step_on_device(options: &AdamStep, gradient: Tensor<4>, w: &mut Tensor<4>, moments: &mut [Tensor<4>; 2]) {
+    let AdamStep { lr, beta1, beta2, epsilon, step } = *options;
+    let exponent = step.min(i32::MAX as u64) as i32;
+    let rate = lr / (1.0 - beta1.powi(exponent));
+    let root = 1.0 / (1.0 - beta2.powi(exponent)).sqrt();
+    let gradient = clean(gradient);
+    let [m, v] = moments;
+    *m = if beta1 == 0.0 {
+        gradient.clone()
+    } else {
+        m.clone().mul_scalar(beta1) + gradient.clone().mul_scalar(1.0 - beta1)
+    };
+    *v = v.clone().mul_scalar(beta2) + gradient.clone().mul(gradient).mul_scalar(1.0 - beta2);
+    let step = m.clone().div(v.clone().sqrt().mul_scalar(root).add_scalar(epsilon)).mul_scalar(rate);
+    *w = w.clone().sub(step);
+}
+
 /// NaN to 0, infinities to +-1e5.
 fn clean(gradient: Tensor<4>) -> Tensor<4> {
     // NaN is neither at least nor at most anything, so it survives a comparison with 0 on neither side.
@@ -149,11 +160,53 @@ pub(super) fn weight_gradients(loss: &Var, weights: &Weights) -> BTreeMap<String
 pub(super) fn move_average(average: &mut Params, params: &Params, beta: f64) {
     for (name, param) in &params.0 {
         let Some(kept) = average.0.get_mut(name) else { continue };
-        kept.value = if param.learns {
+        if !param.learns {
+            kept.value = param.value.clone();
+        } else if !primitive::move_average(&mut kept.value, &param.value, beta) {
             let difference = kept.value.clone().sub(param.value.clone());
-            param.value.clone().add(difference.mul_scalar(beta))
-        } else {
-            param.value.clone()
-        };
+            kept.value = param.value.clone().add(difference.mul_scalar(beta));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{assert_same, noise, values};
+
+    /// The kernel and the tensor operations that stand in for it on other devices.
+    #[test]
+    fn steps_agree_with_their_twin() {
+        let device = Device::flex();
+        let dims = [3, 5, 7, 2];
+        for beta1 in [0.0, 0.9] {
+            let (mut w, mut moments) = (noise(dims, 1, &device), [0, 1].map(|_| Tensor::zeros(dims, &device)));
+            let (mut twin, mut twin_moments) = (w.clone(), moments.clone());
+            for step in 1..4 {
+                let options = AdamStep { lr: 0.01, beta1, beta2: 0.99, epsilon: 1e-8, step };
+                let mut gradient = values(noise(dims, 1 + step as u32, &device));
+                gradient[..3].copy_from_slice(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+                let gradient = Tensor::from_data(TensorData::new(gradient, dims), &device);
+                assert!(primitive::adam(&options, &gradient, &mut w, &mut moments));
+                step_on_device(&options, gradient, &mut twin, &mut twin_moments);
+                assert_same(w.clone(), twin.clone(), 1e-6);
+            }
+            // Moments of infinite gradients are huge, so they are compared where they are not.
+            let [m, v] = moments.map(|moment| moment.narrow(0, 1, 2));
+            let [twin_m, twin_v] = twin_moments.map(|moment| moment.narrow(0, 1, 2));
+            assert_same(m, twin_m, 1e-6);
+            assert_same(v, twin_v, 1e-6);
+        }
+    }
+
+    #[test]
+    fn values_that_others_hold_do_not_change() {
+        let device = Device::flex();
+        let mut average = noise([2, 3, 4, 5], 1, &device);
+        let before = average.clone();
+        let w = noise([2, 3, 4, 5], 2, &device);
+        assert!(primitive::move_average(&mut average, &w, 0.75));
+        assert_same(before.clone(), noise([2, 3, 4, 5], 1, &device), 0.0);
+        assert_same(average, w.mul_scalar(0.25) + before.mul_scalar(0.75), 1e-6);
     }
 }

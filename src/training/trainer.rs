@@ -27,6 +27,7 @@ use crate::{
         state_dict::StateDict,
         trainable::{Params, TrainableDiscriminator, TrainableGenerator},
     },
+    ops::cpu::{Runtime, batch},
 };
 pub use state::TrainerState;
 use terms::Term;
@@ -98,6 +99,12 @@ pub struct Trainer {
     times: PhaseTimes,
 }
 
+impl Drop for Trainer {
+    fn drop(&mut self) {
+        batch::release();
+    }
+}
+
 impl Trainer {
     /// Fresh networks of a configuration.
     ///
@@ -155,6 +162,13 @@ impl Trainer {
     /// # Errors
     /// If the batch has another shape than the configuration says, or the device fails.
     pub fn step(&mut self, reals: &Batch, progress: Progress, phases: Phases) -> Result<(), TrainError> {
+        match Runtime::shared() {
+            Some(runtime) => runtime.stay_in(|| self.iterate(reals, progress, phases)),
+            None => self.iterate(reals, progress, phases),
+        }
+    }
+
+    fn iterate(&mut self, reals: &Batch, progress: Progress, phases: Phases) -> Result<(), TrainError> {
         let stage = growing::stage(&self.config, progress.nimg);
         let (images, label, batch) = self.real_batch(reals)?;
         self.enter(&stage);

@@ -57,6 +57,13 @@ impl Runtime {
         &self.threads
     }
 
+    /// Runs `f`, which runs many operations, on one of the threads: this way each of them finds itself at home there instead of
+    /// waking a thread and waiting for it. With a limit of one thread `f` stays where it is, so that it does not keep others out.
+    pub fn stay_in<T: Send>(&self, f: impl FnOnce() -> T + Send) -> T {
+        let pool = self.threads.current();
+        if pool.current_num_threads() > 1 { pool.install(f) } else { f() }
+    }
+
     /// The workspace, once no other layer uses it.
     pub fn workspace(&self) -> MutexGuard<'_, Workspace> {
         // What a panicking layer left there is never read.

@@ -1,4 +1,4 @@
-//! The optimiser's step and the moving average of the weights, in one pass over the parameters.
+//! The optimiser's step in one pass over the parameters, and the moving average of the weights in another.
 
 use super::elementwise::CHUNK;
 use super::spread;
@@ -18,8 +18,6 @@ pub struct AdamStep {
     pub epsilon: f64,
     /// Which step this is, from 1; corrects the means for having begun at 0.
     pub step: u64,
-    /// Share of the old average that the moving average of the weights keeps; `None` leaves the average alone.
-    pub ema_beta: Option<f64>,
 }
 
 /// What the optimiser remembers of each parameter.
@@ -31,54 +29,78 @@ pub struct Moments<'a> {
     pub v: &'a mut [f32],
 }
 
-/// One step of Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) in place, then the moving average of the weights:
+/// One step of Adam (Kingma and Ba, arXiv 1412.6980, algorithm 1) in place:
 ///
 /// ```text
-/// g   = grad, NaN as 0, infinities as +-1e5
-/// m   = m + (1 - beta1) (g - m)
-/// v   = beta2 v + (1 - beta2) g^2
-/// w   = w - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)
-/// ema = w + ema_beta (ema - w)
+/// g = grad, NaN as 0, infinities as +-1e5
+/// m = beta1 m + (1 - beta1) g
+/// v = beta2 v + (1 - beta2) g^2
+/// w = w - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + epsilon)
 /// ```
 ///
-/// `ema` may be empty where there is no average. The clean-up of gradients is that of StyleGAN2's training: finite
-/// values are left alone.
+/// The clean-up of gradients is that of StyleGAN2's training: finite values are left alone.
 ///
 /// # Panics
 /// If the lengths differ, or `step` is 0.
-pub fn adam(rt: &Runtime, options: &AdamStep, grad: &[f32], w: &mut [f32], moments: Moments<'_>, ema: &mut [f32]) {
+pub fn adam(rt: &Runtime, options: &AdamStep, grad: &[f32], w: &mut [f32], moments: Moments<'_>) {
     let Moments { m, v } = moments;
     assert!(options.step > 0, "steps count from 1");
     assert!([w.len(), m.len(), v.len()] == [grad.len(); 3], "gradients, weights and moments differ in length");
-    assert!(ema.is_empty() || ema.len() == w.len(), "weights and their average differ in length");
     let step = i32::try_from(options.step).unwrap_or(i32::MAX);
     let rate = options.lr / (1.0 - options.beta1.powi(step));
     let factors = Factors {
+        beta1: options.beta1 as f32,
         mix1: (1.0 - options.beta1) as f32,
         beta2: options.beta2 as f32,
         mix2: (1.0 - options.beta2) as f32,
         rate: rate as f32,
         root: (1.0 / (1.0 - options.beta2.powi(step)).sqrt()) as f32,
         epsilon: options.epsilon as f32,
-        ema: options.ema_beta.map(|beta| beta as f32),
     };
-    let mut emas = ema.chunks_mut(CHUNK);
     let tasks: Vec<_> = (grad.chunks(CHUNK).zip(w.chunks_mut(CHUNK)))
         .zip(m.chunks_mut(CHUNK).zip(v.chunks_mut(CHUNK)))
-        .map(|((grad, w), (m, v))| Update { grad, w, m, v, ema: emas.next().unwrap_or_default(), factors })
+        .map(|((grad, w), (m, v))| Update { grad, w, m, v, factors })
         .collect();
     spread::tasks(rt, 16 * grad.len(), tasks, |task| rt.instruction_set().run(task));
 }
 
+/// The moving average of the weights in place: `average = w + beta * (average - w)`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn move_average(rt: &Runtime, beta: f64, w: &[f32], average: &mut [f32]) {
+    assert_eq!(w.len(), average.len(), "weights and their average differ in length");
+    spread::chunks(rt, 4 * w.len(), average, CHUNK, |index, average| {
+        rt.instruction_set().run(Follow { w: &w[index * CHUNK..][..average.len()], average, beta: beta as f32 });
+    });
+}
+
+struct Follow<'a> {
+    w: &'a [f32],
+    average: &'a mut [f32],
+    beta: f32,
+}
+
+impl Task for Follow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, _: S) {
+        for (average, &w) in self.average.iter_mut().zip(self.w) {
+            *average = w + self.beta * (*average - w);
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Factors {
+    beta1: f32,
     mix1: f32,
     beta2: f32,
     mix2: f32,
     rate: f32,
     root: f32,
     epsilon: f32,
-    ema: Option<f32>,
 }
 
 struct Update<'a> {
@@ -86,7 +108,6 @@ struct Update<'a> {
     w: &'a mut [f32],
     m: &'a mut [f32],
     v: &'a mut [f32],
-    ema: &'a mut [f32],
     factors: Factors,
 }
 
@@ -95,19 +116,14 @@ impl Task for Update<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(self, _: S) {
-        let Self { grad, w, m, v, ema, factors: f } = self;
+        let Self { grad, w, m, v, factors: f } = self;
         let len = grad.len();
         let (w, m, v) = (&mut w[..len], &mut m[..len], &mut v[..len]);
         for i in 0..len {
             let g = clean(grad[i]);
-            m[i] += f.mix1 * (g - m[i]);
+            m[i] = f.beta1 * m[i] + f.mix1 * g;
             v[i] = f.beta2 * v[i] + f.mix2 * (g * g);
             w[i] -= f.rate * m[i] / (v[i].sqrt() * f.root + f.epsilon);
-        }
-        if let Some(beta) = f.ema {
-            for (ema, &w) in ema.iter_mut().zip(&*w) {
-                *ema = w + beta * (*ema - w);
-            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Bias, leaky ReLU, gain and clamp in one pass, and the gradient.
 
 use super::elementwise::CHUNK;
-use super::output::fresh;
+use super::memory::fresh;
 use super::spread;
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task};

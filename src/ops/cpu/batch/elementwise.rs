@@ -1,7 +1,7 @@
 //! Arithmetic value by value.
 
 use super::axes::{Axis, broadcast, merge, offsets, steps};
-use super::output::fresh;
+use super::memory::fresh;
 use super::spread;
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task};

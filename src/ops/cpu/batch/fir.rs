@@ -1,7 +1,7 @@
 //! Upsample, filter, downsample: the resampling primitive of StyleGAN2 (arXiv 1912.04958, appendix B), for filters
 //! that are separable.
 
-use super::output::fresh;
+use super::memory::fresh;
 use super::scratch::Scratch;
 use super::spread;
 use crate::ops::cpu::Runtime;

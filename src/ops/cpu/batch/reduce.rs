@@ -1,7 +1,7 @@
 //! Sums over axes, also of a product that is never in memory.
 
 use super::axes::{Axis, broadcast, merge, offsets, rounds, steps};
-use super::output::fresh;
+use super::memory::{fresh, zeroed};
 use super::spread;
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task};
@@ -52,12 +52,13 @@ struct Reduction<'a> {
 
 impl Reduction<'_> {
     fn run(&self, rt: &Runtime, to: [usize; 4]) -> Vec<f32> {
-        let mut out = fresh(to.iter().product());
-        let Some((inner, outer)) = self.axes.split_last() else { return out };
+        let len = to.iter().product();
+        let Some((inner, outer)) = self.axes.split_last() else { return zeroed(len) };
         let (kept, summed): (Vec<_>, Vec<_>) = outer.iter().partition(|axis| axis.steps[2] != 0);
         if inner.len == 0 || rounds(outer) == 0 {
-            return out;
+            return zeroed(len);
         }
+        let mut out = fresh(len);
         if inner.steps[2] == 0 {
             self.rows(rt, *inner, &kept, &summed, &mut out);
         } else {
@@ -124,6 +125,7 @@ impl Reduction<'_> {
             for (index, out) in out.chunks_mut(inner.len).enumerate() {
                 let (result, skipped) = ((first + index * inner.len) / inner.len, first % inner.len);
                 let [a, b, _] = offsets(kept, result);
+                out.fill(0.0);
                 for row in 0..rows {
                     let [a_more, b_more, _] = offsets(summed, row);
                     let a = &self.a[a + a_more + skipped * inner.steps[0]..];

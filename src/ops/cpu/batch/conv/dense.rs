@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::output::fresh;
+use super::super::memory::fresh;
 use super::super::scratch::Scratch;
 use super::super::spread;
 use super::ConvShape;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::super::output::fresh;
+use super::super::memory::{fresh, zeroed};
 use super::super::scratch::Scratch;
 use super::super::spread;
 use super::product::{BlockProduct, depth_blocks};
@@ -56,7 +56,10 @@ impl Plan<'_> {
     /// `[batch, rows, size]`.
     pub fn run(&self, rt: &Runtime) -> Vec<f32> {
         let [height, width] = self.size;
-        let mut out = fresh(self.batch * self.rows * height * width);
+        let len = self.batch * self.rows * height * width;
+        // A phase without taps stays zero.
+        let complete = self.phases.iter().all(|phase| !phase.offsets.is_empty());
+        let mut out = if complete { fresh(len) } else { zeroed(len) };
         if out.is_empty() {
             return out;
         }
@@ -106,7 +109,6 @@ impl Plan<'_> {
 
     fn part(&self, rt: &Runtime, mut part: Part<'_>) {
         for phase in &self.phases {
-            // A phase without taps stays zero.
             if !phase.offsets.is_empty() {
                 self.phase(rt, phase, &mut part);
             }

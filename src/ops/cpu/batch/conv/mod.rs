@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 pub use shape::ConvShape;
 
+use super::memory::{fresh, recycle};
 use super::spread;
 use crate::ops::cpu::Runtime;
 use implicit::{Phase, Plan};
@@ -63,18 +64,19 @@ pub fn conv2d_input_gradient(rt: &Runtime, s: &ConvShape, grad_y: &[f32], weight
         let offsets = source.gradient_offsets(s, &pairs);
         Phase { first, base, offsets, weights: Cow::Owned(transposed(rt, s, weight, &pairs)) }
     });
-    let phases = phases.collect();
-    Plan {
+    let plan = Plan {
         source: source.values(),
         sample_len: source.sample_len(),
         row_len: source.row_len(),
-        phases,
+        phases: phases.collect(),
         step: s.stride,
         batch: s.batch,
         rows: s.inputs,
         size: [s.height, s.width],
-    }
-    .run(rt)
+    };
+    let out = plan.run(rt);
+    plan.phases.into_iter().map(|phase| phase.weights.into_owned()).for_each(recycle);
+    out
 }
 
 /// The gradient of [`conv2d`] by `weight`, `[O, I, k, k]`.
@@ -94,7 +96,7 @@ pub fn conv2d_weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
 fn transposed(rt: &Runtime, s: &ConvShape, weight: &[f32], taps: &[[usize; 2]]) -> Vec<f32> {
     // Neighbouring inputs lie in the same cache lines, so they are taken together.
     const TOGETHER: usize = 8;
-    let mut out = vec![0.0; s.inputs * s.outputs * taps.len()];
+    let mut out = fresh(s.inputs * s.outputs * taps.len());
     let row = s.outputs * taps.len();
     if row == 0 {
         return out;

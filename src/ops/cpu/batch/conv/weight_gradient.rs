@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::output::fresh;
+use super::super::memory::{fresh, zeroed};
 use super::super::scratch::Scratch;
 use super::super::spread;
 use super::ConvShape;
@@ -17,10 +17,10 @@ const ROWS: usize = 144;
 
 /// `[O, I, k, k]`.
 pub(super) fn run(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[f32]) -> Vec<f32> {
-    let mut out = fresh(s.weight_len());
-    if out.is_empty() || grad_y.is_empty() {
-        return out;
+    if s.weight_len() == 0 || grad_y.is_empty() {
+        return zeroed(s.weight_len());
     }
+    let mut out = fresh(s.weight_len());
     let gradients = Gradients::pack(rt, s, grad_y);
     let source = Source::of_input(rt, s, x);
     let area = s.kernel * s.kernel;

@@ -51,10 +51,11 @@ fn the_rest_does_not_depend_on_threads() {
     assert_same(&rt, "activation", || bias_act(&rt, dims, &x, Some(&y[..30]), 0.2, 1.4, Some(1.0)));
     let fir = Fir { taps: &[0.125, 0.375, 0.375, 0.125], up: 2, down: 1, pad: [2, 1, 2, 1], flip: false, gain: 4.0 };
     assert_same(&rt, "resampling", || upfirdn2d(&rt, 120, [64, 65], &x, &fir));
-    let options = AdamStep { lr: 0.01, beta1: 0.0, beta2: 0.99, epsilon: 1e-8, step: 3, ema_beta: Some(0.5) };
+    let options = AdamStep { lr: 0.01, beta1: 0.0, beta2: 0.99, epsilon: 1e-8, step: 3 };
     assert_same(&rt, "optimiser", || {
         let (mut w, mut m, mut v, mut ema) = (x.clone(), y.clone(), vec![0.25; x.len()], x.clone());
-        adam(&rt, &options, &y, &mut w, Moments { m: &mut m, v: &mut v }, &mut ema);
+        adam(&rt, &options, &y, &mut w, Moments { m: &mut m, v: &mut v });
+        move_average(&rt, 0.5, &w, &mut ema);
         [w, m, v, ema].concat()
     });
 }
