@@ -97,6 +97,11 @@ impl Line {
         Self { up: fir.up, down: fir.down, len, span, phases }
     }
 
+    /// How many source values any result reads, from the first to the last.
+    fn sources(&self) -> usize {
+        (self.span[1] - self.span[0]) as usize + 1
+    }
+
     /// Results of a phase.
     fn results(&self, phase: usize) -> usize {
         (self.len - phase).div_ceil(self.up)
@@ -115,78 +120,140 @@ struct Planes<'a> {
 impl Task for Planes<'_> {
     type Output = ();
 
+    // Each pass is one loop over all rows of a plane at once, across the zeros between them: rows alone are too short for that.
     #[inline(always)]
-    fn call<S: Simd>(self, _: S) {
+    fn call<S: Simd>(self, simd: S) {
         let Self { x, size: [height, width], out_size, rows, columns, out } = self;
-        let mut filtered = Scratch::new(height * out_size[1]);
-        let mut line = Scratch::new(rows.down * parts_len(rows));
-        let mut sums = Scratch::new(out_size[1]);
+        // A phase without taps may have more results than there are sources.
+        let stride = rows.sources().max(rows.down * rows.results(0)).next_multiple_of(rows.down);
+        let mut padded = Scratch::new(columns.sources() * stride);
+        padded.fill(0.0);
+        let most = columns.results(0) * stride;
+        let mut filtered = Scratch::new(most + stride);
+        let mut parts = Scratch::new(if rows.down > 1 { most + stride } else { 0 });
+        let mut sums = Scratch::new(rows.up * (most / rows.down));
         for (x, out) in x.chunks_exact(height * width).zip(out.chunks_exact_mut(out_size[0] * out_size[1])) {
-            for (x, out) in x.chunks_exact(width).zip(filtered.chunks_exact_mut(out_size[1])) {
-                filter_row(rows, x, &mut line, &mut sums, out);
-            }
-            for (index, out) in out.chunks_exact_mut(out_size[1]).enumerate() {
-                filter_column(columns, index, &filtered, height, out);
+            inside(simd, x, [height, width], [columns.span[0], rows.span[0]], stride, &mut padded);
+            for (phase, taps) in columns.phases.iter().enumerate() {
+                let count = columns.results(phase);
+                filter_columns(columns, taps, &padded, stride, &mut filtered[..count * stride]);
+                filter_rows(rows, &filtered, count * stride, &mut parts, &mut sums);
+                let lines = out.chunks_exact_mut(out_size[1]).skip(phase).step_by(columns.up);
+                let (row, len) = (stride / rows.down, count * stride / rows.down);
+                for (index, out) in lines.enumerate() {
+                    interleave(simd, rows, &sums[index * row..], len, out);
+                }
             }
         }
     }
 }
 
-/// Values of each part of a line whose neighbours are `down` apart.
-fn parts_len(line: &Line) -> usize {
-    (line.span[1] - line.span[0]) as usize / line.down + 1
-}
-
+/// Copies the image into its place among zeros that begin at source row and column `first`; negative ones lie outside.
 #[inline(always)]
-fn filter_row(rows: &Line, x: &[f32], line: &mut [f32], sums: &mut [f32], out: &mut [f32]) {
-    let part = parts_len(rows);
-    for (offset, part) in line.chunks_exact_mut(part).enumerate() {
-        fill(rows, x, offset, part);
-    }
-    for (phase, taps) in rows.phases.iter().enumerate() {
-        let count = rows.results(phase);
-        let source = |start: isize| {
-            let at = (start - rows.span[0]) as usize;
-            &line[at % rows.down * part + at / rows.down..][..count]
-        };
-        if rows.up == 1 {
-            weigh(taps.iter().map(|&(tap, start)| (tap, source(start))), &mut out[..count]);
-        } else {
-            let sums = &mut sums[..count];
-            weigh(taps.iter().map(|&(tap, start)| (tap, source(start))), sums);
-            out[phase..].iter_mut().step_by(rows.up).zip(sums).for_each(|(out, sum)| *out = *sum);
-        }
-    }
-}
-
-/// Every `down`-th value of the image row from `span[0] + offset` on, zeros outside of it.
-#[inline(always)]
-fn fill(rows: &Line, x: &[f32], offset: usize, part: &mut [f32]) {
-    let begin = rows.span[0] + offset as isize;
-    let down = rows.down as isize;
-    // Index m lies inside where 0 <= begin + down * m < width.
-    let first = (-begin).max(0).unsigned_abs().div_ceil(rows.down).min(part.len());
-    let end =
-        (x.len() as isize - begin + down - 1).div_euclid(down).clamp(first as isize, part.len() as isize) as usize;
-    part[..first].fill(0.0);
-    part[end..].fill(0.0);
-    if first == end {
+fn inside<S: Simd>(
+    simd: S,
+    x: &[f32],
+    [height, width]: [usize; 2],
+    first: [isize; 2],
+    stride: usize,
+    padded: &mut [f32],
+) {
+    let lines = padded.len() / stride;
+    let [top, left] = first.map(|first| first.min(0).unsigned_abs());
+    let [above, before] = first.map(|first| first.max(0).unsigned_abs());
+    if above >= height || before >= width || top >= lines || left >= stride {
         return;
     }
-    let from = &x[(begin + down * first as isize) as usize..];
-    match rows.down {
-        1 => part[first..end].copy_from_slice(&from[..end - first]),
-        2 => part[first..end].iter_mut().zip(from.chunks(2)).for_each(|(out, pair)| *out = pair[0]),
-        down => part[first..end].iter_mut().zip(from.iter().step_by(down)).for_each(|(out, &x)| *out = x),
+    let (count, len) = ((height - above).min(lines - top), (width - before).min(stride - left));
+    for (x, line) in x.chunks_exact(width).skip(above).zip(padded.chunks_exact_mut(stride).skip(top)).take(count) {
+        copy(simd, &x[before..][..len], &mut line[left..][..len]);
     }
 }
 
+/// `copy_from_slice` of short slices without a call.
 #[inline(always)]
-fn filter_column(columns: &Line, index: usize, rows: &[f32], height: usize, out: &mut [f32]) {
-    let (phase, m) = (index % columns.up, (index / columns.up * columns.down) as isize);
-    let width = out.len();
-    let inside = columns.phases[phase].iter().filter(|(_, start)| (0..height as isize).contains(&(start + m)));
-    weigh(inside.map(|&(tap, start)| (tap, &rows[(start + m) as usize * width..][..width])), out);
+fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
+    let len = from.len();
+    if len < S::LANES {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        return;
+    }
+    let mut at = 0;
+    while at + S::LANES <= len {
+        simd.store(simd.load(from, at), to, at);
+        at += S::LANES;
+    }
+    // The last vector may overlap the one before.
+    simd.store(simd.load(from, len - S::LANES), to, len - S::LANES);
+}
+
+/// The results of one phase of the vertical pass, one under another.
+#[inline(always)]
+fn filter_columns(columns: &Line, taps: &[(f32, isize)], padded: &[f32], stride: usize, out: &mut [f32]) {
+    let source = |start: isize| (start - columns.span[0]) as usize;
+    if columns.down == 1 {
+        let len = out.len();
+        weigh(taps.iter().map(|&(tap, start)| (tap, &padded[source(start) * stride..][..len])), out);
+        return;
+    }
+    for (m, out) in out.chunks_exact_mut(stride).enumerate() {
+        let row = |start: isize| &padded[(source(start) + columns.down * m) * stride..][..stride];
+        weigh(taps.iter().map(|&(tap, start)| (tap, row(start))), out);
+    }
+}
+
+/// All phases of the horizontal pass, one after another in `sums`, over the first `len` values. What comes out between the rows is
+/// of no meaning.
+#[inline(always)]
+fn filter_rows(rows: &Line, filtered: &[f32], len: usize, parts: &mut [f32], sums: &mut [f32]) {
+    let (down, count) = (rows.down, len / rows.down);
+    // Neighbours of a strided filter lie side by side in its parts.
+    let part = filtered.len() / down;
+    match down {
+        1 => {}
+        2 => {
+            let (even, odd) = parts[..2 * part].split_at_mut(part);
+            for ((even, odd), pair) in even.iter_mut().zip(odd).zip(filtered.chunks_exact(2)) {
+                (*even, *odd) = (pair[0], pair[1]);
+            }
+        }
+        _ => {
+            for (offset, part) in parts[..down * part].chunks_exact_mut(part).enumerate() {
+                part.iter_mut().zip(filtered[offset..].iter().step_by(down)).for_each(|(out, &x)| *out = x);
+            }
+        }
+    }
+    let values = if down == 1 { filtered } else { &*parts };
+    for (taps, sums) in rows.phases.iter().zip(sums.chunks_exact_mut(count)) {
+        let source = |start: isize| {
+            let at = (start - rows.span[0]) as usize;
+            &values[at % down * part + at / down..][..count]
+        };
+        weigh(taps.iter().map(|&(tap, start)| (tap, source(start))), sums);
+    }
+}
+
+/// A row of the result from its phases, which lie `len` apart.
+#[inline(always)]
+fn interleave<S: Simd>(simd: S, rows: &Line, sums: &[f32], len: usize, out: &mut [f32]) {
+    match rows.phases.len() {
+        1 => copy(simd, &sums[..out.len()], out),
+        2 => {
+            let (even, odd) = (&sums[..out.len().div_ceil(2)], &sums[len..][..out.len() / 2]);
+            for (pair, (even, odd)) in out.chunks_exact_mut(2).zip(even.iter().zip(odd)) {
+                (pair[0], pair[1]) = (*even, *odd);
+            }
+            if out.len() % 2 == 1 {
+                out[out.len() - 1] = even[out.len() / 2];
+            }
+        }
+        phases => {
+            for phase in 0..phases {
+                let values = &sums[phase * len..];
+                out[phase..].iter_mut().step_by(rows.up).zip(values).for_each(|(out, sum)| *out = *sum);
+            }
+        }
+    }
 }
 
 /// `out` becomes the weighted sum of rows, up to four at a time.
