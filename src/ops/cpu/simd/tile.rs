@@ -1,4 +1,4 @@
-//! The register tile of the matrix product: a few rows of activations times two vectors of output channels.
+//! Register tiles of matrix products: a few rows of activations times two vectors of output channels, and rows times rows.
 
 use super::Simd;
 
@@ -48,6 +48,59 @@ pub fn tile_product<S: Simd, const N: usize, const V: usize>(
         }
         weights = weights.wrapping_add(V * S::LANES);
         c += 1;
+    }
+    tile
+}
+
+/// `tile[i][j]` holds, over its lanes, the sum of the products of row `a_rows[i]` of `a` with row `b_rows[j]` of `b`, `len` values
+/// each (a multiple of the lanes), and of `count - 1` more such pairs of rows, each `steps` after the one before.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "two operands, and where their rows lie")]
+pub fn dot_tile<S: Simd, const N: usize, const M: usize>(
+    simd: S,
+    a: &[f32],
+    a_rows: [usize; N],
+    b: &[f32],
+    b_rows: [usize; M],
+    len: usize,
+    count: usize,
+    steps: [usize; 2],
+) -> [[S::Vector; M]; N] {
+    assert!(len.is_multiple_of(S::LANES) && count > 0, "rows of whole vectors");
+    let reach = |step: usize| step.saturating_mul(count - 1).saturating_add(len);
+    for (rows, reach, values) in [(&a_rows[..], reach(steps[0]), a), (&b_rows[..], reach(steps[1]), b)] {
+        for &row in rows {
+            assert!(row <= values.len() && values.len() - row >= reach, "a row lies outside of its operand");
+        }
+    }
+    let mut tile = [[simd.splat(0.0); M]; N];
+    let mut pair = 0;
+    while pair < count {
+        let (a, b) = (a.as_ptr().wrapping_add(pair * steps[0]), b.as_ptr().wrapping_add(pair * steps[1]));
+        let mut at = 0;
+        // `while` for the reason given above.
+        while at < len {
+            let mut vectors = [simd.splat(0.0); M];
+            let mut j = 0;
+            while j < M {
+                // SAFETY: the assertion above bounds each row and all that follow it by `steps`.
+                vectors[j] = unsafe { simd.load_pointer(b.wrapping_add(b_rows[j] + at)) };
+                j += 1;
+            }
+            let mut i = 0;
+            while i < N {
+                // SAFETY: as above.
+                let value = unsafe { simd.load_pointer(a.wrapping_add(a_rows[i] + at)) };
+                let mut j = 0;
+                while j < M {
+                    tile[i][j] = simd.mul_add(value, vectors[j], tile[i][j]);
+                    j += 1;
+                }
+                i += 1;
+            }
+            at += S::LANES;
+        }
+        pair += 1;
     }
     tile
 }

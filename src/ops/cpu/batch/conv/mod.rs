@@ -1,6 +1,8 @@
 //! Convolutions of batches, forward and by both gradients, as matrix products whose operands are gathered block by block.
 
 mod dense;
+#[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
+mod dots;
 mod implicit;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod product;
@@ -89,7 +91,7 @@ pub fn conv2d_weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
     if s.is_dense() {
         return dense::weight_gradient(rt, s, x, grad_y);
     }
-    weight_gradient::run(rt, s, x, grad_y)
+    if dots::suits(s) { dots::run(rt, s, x, grad_y) } else { weight_gradient::run(rt, s, x, grad_y) }
 }
 
 /// `[O, I, k, k]` as `[I, O, taps]` with the taps in `taps` alone.

@@ -18,6 +18,9 @@ pub(super) struct Source<'a> {
     reach: usize,
 }
 
+/// Zeros behind a padded source, for vectors that begin in its last rows.
+const BEHIND: usize = 64;
+
 enum Storage<'a> {
     /// Needs neither zeros nor sorting.
     Plain(&'a [f32]),
@@ -58,11 +61,12 @@ impl<'a> Source<'a> {
         }
         let plane = from[0] * from[1];
         let padded = phases * phases * size[0] * size[1];
-        let mut scratch = Scratch::new(values.len() / plane * padded);
+        let len = values.len() / plane * padded;
+        let mut scratch = Scratch::new(len + BEHIND);
         // Several small planes a task.
         let planes = (1 << 14) / padded + 1;
-        let work = 2 * scratch.len();
-        spread::chunks(rt, work, &mut scratch, planes * padded, |index, out| {
+        scratch[len..].fill(0.0);
+        spread::chunks(rt, 2 * len, &mut scratch[..len], planes * padded, |index, out| {
             let first = index * planes;
             for (i, out) in out.chunks_exact_mut(padded).enumerate() {
                 pad(&values[(first + i) * plane..][..plane], from, phases, before, size, out);
