@@ -163,8 +163,9 @@ impl Task for InputTransform<'_> {
     }
 }
 
+/// `B^T d`.
 #[inline(always)]
-fn input_1d<S: Simd>(s: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
+pub(super) fn input_1d<S: Simd>(s: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
     let (m5, m4, four, two) = (s.splat(-5.0), s.splat(-4.0), s.splat(4.0), s.splat(2.0));
     let even = s.mul_add(d[2], m4, d[4]);
     let odd = s.mul_add(d[1], m4, d[3]);
@@ -180,8 +181,9 @@ fn input_1d<S: Simd>(s: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
     ]
 }
 
+/// `A^T m`.
 #[inline(always)]
-fn output_1d<S: Simd>(s: S, m: [S::Vector; 6]) -> [S::Vector; 4] {
+pub(super) fn output_1d<S: Simd>(s: S, m: [S::Vector; 6]) -> [S::Vector; 4] {
     let (sum1, difference1) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
     let (sum2, difference2) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
     [

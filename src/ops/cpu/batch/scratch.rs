@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use crate::ops::cpu::simd::AlignedBuffer;
 
-// A call holds at most three at a time.
-const KEPT: usize = 4;
+// A call holds at most five at a time.
+const KEPT: usize = 6;
 
 thread_local! {
     static BUFFERS: RefCell<Vec<AlignedBuffer>> = const { RefCell::new(Vec::new()) };

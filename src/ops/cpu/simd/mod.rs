@@ -45,6 +45,11 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Sum of the lanes.
     fn sum(self, a: Self::Vector) -> f32;
+    /// Writes the columns of a square block of `LANES` rows as rows.
+    ///
+    /// # Safety
+    /// `LANES` vectors, each `from_step` after the last one, are valid for reading from `from` on, and so for writing at `to`.
+    unsafe fn transpose_pointer(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize);
 
     /// The `LANES` values from `index` on.
     #[inline(always)]
@@ -105,6 +110,27 @@ pub(super) fn store_strided<S: Simd, const N: usize>(
         unsafe { simd.store_pointer(vector, pointer) };
         pointer = pointer.wrapping_add(step);
     }
+}
+
+/// Turns a square block of `LANES` by `LANES` values over: row `i` lies at `from_first + i * from_step`, column `j` goes to
+/// `to_first + j * to_step`.
+#[inline(always)]
+pub(super) fn transpose<S: Simd>(
+    simd: S,
+    from: &[f32],
+    from_first: usize,
+    from_step: usize,
+    to: &mut [f32],
+    to_first: usize,
+    to_step: usize,
+) {
+    for (len, first, step) in [(from.len(), from_first, from_step), (to.len(), to_first, to_step)] {
+        let end = first.saturating_add(step.saturating_mul(S::LANES - 1)).saturating_add(S::LANES);
+        assert!(end <= len, "a block outside of the buffer");
+    }
+    let (from, to) = (from.as_ptr().wrapping_add(from_first), to.as_mut_ptr().wrapping_add(to_first));
+    // SAFETY: the assertions above cover every row.
+    unsafe { simd.transpose_pointer(from, from_step, to, to_step) }
 }
 
 #[inline(always)]

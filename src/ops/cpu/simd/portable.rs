@@ -81,4 +81,16 @@ impl Simd for Portable {
     fn sum(self, a: Vector) -> f32 {
         (a[0] + a[1]) + (a[2] + a[3])
     }
+
+    #[inline(always)]
+    unsafe fn transpose_pointer(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let rows: [Vector; 4] = std::array::from_fn(|i| self.load_pointer(from.wrapping_add(i * from_step)));
+            for j in 0..4 {
+                let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
+                self.store_pointer(column, to.wrapping_add(j * to_step));
+            }
+        }
+    }
 }

@@ -104,3 +104,46 @@ pub fn dot_tile<S: Simd, const N: usize, const M: usize>(
     }
     tile
 }
+
+/// `tile[i][j]` is the sum over `depth` of value `i` of a row of `a` times the `j`-th vector of a row of `b`. Rows lie a step apart,
+/// the first of each operand at `first`.
+#[inline(always)]
+pub fn outer_tile<S: Simd, const N: usize, const V: usize>(
+    simd: S,
+    [a, b]: [&[f32]; 2],
+    first: [usize; 2],
+    steps: [usize; 2],
+    depth: usize,
+) -> [[S::Vector; V]; N] {
+    for (values, first, step, len) in [(a, first[0], steps[0], N), (b, first[1], steps[1], V * S::LANES)] {
+        let end = first.saturating_add(step.saturating_mul(depth.saturating_sub(1))).saturating_add(len);
+        assert!(end <= values.len(), "a row lies outside of its operand");
+    }
+    let (mut a, mut b) = (a.as_ptr().wrapping_add(first[0]), b.as_ptr().wrapping_add(first[1]));
+    let mut tile = [[simd.splat(0.0); V]; N];
+    let mut d = 0;
+    // `while` for the reason given above.
+    while d < depth {
+        let mut vectors = [simd.splat(0.0); V];
+        let mut j = 0;
+        while j < V {
+            // SAFETY: the assertion above bounds every row.
+            vectors[j] = unsafe { simd.load_pointer(b.wrapping_add(j * S::LANES)) };
+            j += 1;
+        }
+        let mut i = 0;
+        while i < N {
+            // SAFETY: as above.
+            let value = unsafe { simd.splat_pointer(a.wrapping_add(i)) };
+            let mut j = 0;
+            while j < V {
+                tile[i][j] = simd.mul_add(value, vectors[j], tile[i][j]);
+                j += 1;
+            }
+            i += 1;
+        }
+        (a, b) = (a.wrapping_add(steps[0]), b.wrapping_add(steps[1]));
+        d += 1;
+    }
+    tile
+}

@@ -139,6 +139,8 @@ impl Plan<'_> {
                 rows,
                 depth: offsets.len(),
                 panels: packed,
+                panel_depth: offsets.len(),
+                panel_first: 0,
                 columns,
                 out: &mut products,
                 out_stride: columns,

@@ -9,6 +9,7 @@ mod product;
 mod shape;
 mod source;
 mod weight_gradient;
+mod winograd;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,9 @@ use source::Source;
 pub fn conv2d(rt: &Runtime, s: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     s.check("x", x.len(), s.x_len());
     s.check("weight", weight.len(), s.weight_len());
+    if winograd::suits(s) {
+        return winograd::forward(rt, s, x, weight);
+    }
     let source = Source::of_input(rt, s, x);
     let offsets = source.weight_offsets(s);
     let phase = Phase { first: [0, 0], base: 0, offsets, weights: Cow::Borrowed(weight) };
@@ -53,6 +57,9 @@ pub fn conv2d_input_gradient(rt: &Runtime, s: &ConvShape, grad_y: &[f32], weight
     s.check("weight", weight.len(), s.weight_len());
     if s.is_dense() {
         return dense::input_gradient(rt, s, grad_y, weight);
+    }
+    if winograd::suits(s) {
+        return winograd::input_gradient(rt, s, grad_y, weight);
     }
     let source = Source::of_output(rt, s, grad_y);
     // Input row Y meets output row y under tap ky where Y + padding = stride * y + ky: rows that agree modulo the stride
@@ -90,6 +97,9 @@ pub fn conv2d_weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
     s.check("grad_y", grad_y.len(), s.y_len());
     if s.is_dense() {
         return dense::weight_gradient(rt, s, x, grad_y);
+    }
+    if winograd::suits(s) {
+        return winograd::weight_gradient(rt, s, x, grad_y);
     }
     if dots::suits(s) { dots::run(rt, s, x, grad_y) } else { weight_gradient::run(rt, s, x, grad_y) }
 }

@@ -1,7 +1,7 @@
 //! The matrix product of blocks in cache.
 
-use crate::ops::cpu::product::with_rows;
-use crate::ops::cpu::simd::tile::tile_product;
+use crate::ops::cpu::product::{divide_rows, with_rows};
+use crate::ops::cpu::simd::tile::{outer_tile, tile_product};
 use crate::ops::cpu::simd::{Simd, Task, load_strided, store_strided};
 
 /// Depth of a block: a panel of it and the rows of a register tile together fill half of a first-level cache.
@@ -20,8 +20,10 @@ pub(super) struct BlockProduct<'a> {
     pub a_stride: usize,
     pub rows: usize,
     pub depth: usize,
-    /// `[panel][depth][two vectors]`, the last panel perhaps one vector wide.
+    /// `[panel][panel_depth][two vectors]`, the last panel perhaps one vector wide; the product begins at `panel_first`.
     pub panels: &'a [f32],
+    pub panel_depth: usize,
+    pub panel_first: usize,
     /// Columns of all panels, a multiple of a vector.
     pub columns: usize,
     /// Rows `out_stride` apart.
@@ -36,9 +38,11 @@ impl Task for BlockProduct<'_> {
 
     #[inline(always)]
     fn call<S: Simd>(mut self, simd: S) {
+        // Tiles of equal height: a last one of few rows would wait for its own sums.
+        let (_, height) = divide_rows(self.rows, S::TILE_ROWS);
         let mut row = 0;
         while row < self.rows {
-            let count = S::TILE_ROWS.min(self.rows - row);
+            let count = height.min(self.rows - row);
             with_rows!(count, S::TILE_ROWS, N => self.tiles::<S, N>(simd, row));
             row += count;
         }
@@ -64,18 +68,77 @@ impl BlockProduct<'_> {
         for i in 0..N {
             rows[i] = (row + i) * self.a_stride;
         }
-        let panel = &self.panels[column * self.depth..];
+        let panel = &self.panels[column * self.panel_depth + self.panel_first * V * S::LANES..];
         let tile: [[S::Vector; V]; N] = tile_product(simd, self.a, rows, panel, self.depth);
-        for i in 0..N {
-            let at = (row + i) * self.out_stride + column;
-            let mut sums = tile[i];
-            if self.add {
-                let before: [S::Vector; V] = load_strided(simd, self.out, at, S::LANES);
-                for j in 0..V {
-                    sums[j] = simd.add(sums[j], before[j]);
-                }
+        store_tile(simd, tile, self.out, row * self.out_stride + column, self.out_stride, self.add);
+    }
+}
+
+/// Writes a register tile to rows `stride` apart, or adds it to what they hold.
+#[inline(always)]
+fn store_tile<S: Simd, const N: usize, const V: usize>(
+    simd: S,
+    tile: [[S::Vector; V]; N],
+    out: &mut [f32],
+    first: usize,
+    stride: usize,
+    add: bool,
+) {
+    for i in 0..N {
+        let at = first + i * stride;
+        let mut sums = tile[i];
+        if add {
+            let before: [S::Vector; V] = load_strided(simd, out, at, S::LANES);
+            for j in 0..V {
+                sums[j] = simd.add(sums[j], before[j]);
             }
-            store_strided(simd, sums, self.out, at, S::LANES);
         }
+        store_strided(simd, sums, out, at, S::LANES);
+    }
+}
+
+/// `out[row][column] (+)= sum over d of a[d][row] * b[d][column]`.
+pub(super) struct OuterProduct<'a> {
+    /// `[depth, rows]`.
+    pub a: &'a [f32],
+    pub rows: usize,
+    /// `[depth, columns]`, a multiple of a vector.
+    pub b: &'a [f32],
+    pub columns: usize,
+    pub depth: usize,
+    /// `[rows, columns]`.
+    pub out: &'a mut [f32],
+    /// Whether to add to what `out` holds.
+    pub add: bool,
+}
+
+impl Task for OuterProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(mut self, simd: S) {
+        let (_, height) = divide_rows(self.rows, S::TILE_ROWS);
+        let mut column = 0;
+        while column < self.columns {
+            let vectors = if column + 2 * S::LANES <= self.columns { 2 } else { 1 };
+            let mut row = 0;
+            while row < self.rows {
+                let count = height.min(self.rows - row);
+                with_rows!(count, S::TILE_ROWS, N => {
+                    if vectors == 2 { self.tile::<S, N, 2>(simd, row, column) } else { self.tile::<S, N, 1>(simd, row, column) }
+                });
+                row += count;
+            }
+            column += vectors * S::LANES;
+        }
+    }
+}
+
+impl OuterProduct<'_> {
+    #[inline(always)]
+    fn tile<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, row: usize, column: usize) {
+        let steps = [self.rows, self.columns];
+        let tile: [[S::Vector; V]; N] = outer_tile(simd, [self.a, self.b], [row, column], steps, self.depth);
+        store_tile(simd, tile, self.out, row * self.columns + column, self.columns, self.add);
     }
 }

@@ -117,6 +117,8 @@ impl Task<'_> {
                 rows: offsets.len(),
                 depth: pixels.len(),
                 panels: gradients.panels(&pixels, self.outputs.start..self.outputs.start + columns),
+                panel_depth: pixels.len(),
+                panel_first: 0,
                 columns,
                 out: &mut products,
                 out_stride: columns,

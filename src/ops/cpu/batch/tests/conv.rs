@@ -75,6 +75,15 @@ fn shapes() -> Vec<ConvShape> {
         shape([4, 40, 24], [16, 16], [3, 1, 1]),
         shape([2, 20, 36], [32, 32], [3, 1, 1]),
     ]);
+    // Sizes that come in whole tiles, with few and with many weights.
+    shapes.extend([
+        shape([2, 32, 32], [24, 24], [3, 1, 1]),
+        shape([1, 48, 64], [32, 40], [3, 1, 1]),
+        shape([17, 64, 16], [8, 8], [3, 1, 1]),
+        shape([64, 16, 32], [4, 8], [3, 1, 1]),
+        shape([3, 160, 112], [20, 24], [3, 1, 1]),
+        shape([2, 16, 16], [64, 64], [3, 1, 1]),
+    ]);
     shapes
 }
 
@@ -94,9 +103,10 @@ fn convolutions_and_gradients_match_their_definition() {
         });
         for rt in &runtimes {
             let what = format!("{s:?} on {rt:?}");
-            assert_close(&conv2d(rt, &s, &x, &weight), &y, 1e-5, &what);
-            assert_close(&conv2d_input_gradient(rt, &s, &g, &weight), &gx, 1e-5, &what);
-            assert_close(&conv2d_weight_gradient(rt, &s, &x, &g), &gw, 1e-5, &what);
+            // Minimal filtering costs half a digit, and this is the largest error of a whole image.
+            assert_close(&conv2d(rt, &s, &x, &weight), &y, 2e-5, &what);
+            assert_close(&conv2d_input_gradient(rt, &s, &g, &weight), &gx, 2e-5, &what);
+            assert_close(&conv2d_weight_gradient(rt, &s, &x, &g), &gw, 2e-5, &what);
         }
     }
 }
