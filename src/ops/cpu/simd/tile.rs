@@ -105,45 +105,55 @@ pub fn dot_tile<S: Simd, const N: usize, const M: usize>(
     tile
 }
 
-/// `tile[i][j]` is the sum over `depth` of value `i` of a row of `a` times the `j`-th vector of a row of `b`. Rows lie a step apart,
-/// the first of each operand at `first`.
+/// `tile[i][j]` is the sum of value `i` of a row of `a` times the `j`-th vector of a row of `b`, over rows in three nested loops of
+/// `counts` rounds, whose steps in `a` and `b` are `steps`. The first rows lie at `first`.
 #[inline(always)]
 pub fn outer_tile<S: Simd, const N: usize, const V: usize>(
     simd: S,
     [a, b]: [&[f32]; 2],
     first: [usize; 2],
-    steps: [usize; 2],
-    depth: usize,
+    counts: [usize; 3],
+    steps: [[usize; 2]; 3],
 ) -> [[S::Vector; V]; N] {
-    for (values, first, step, len) in [(a, first[0], steps[0], N), (b, first[1], steps[1], V * S::LANES)] {
-        let end = first.saturating_add(step.saturating_mul(depth.saturating_sub(1))).saturating_add(len);
+    for (k, (values, len)) in [(a, N), (b, V * S::LANES)].into_iter().enumerate() {
+        let mut end = first[k].saturating_add(len);
+        for (count, step) in counts.into_iter().zip(steps) {
+            end = end.saturating_add(step[k].saturating_mul(count.saturating_sub(1)));
+        }
         assert!(end <= values.len(), "a row lies outside of its operand");
     }
-    let (mut a, mut b) = (a.as_ptr().wrapping_add(first[0]), b.as_ptr().wrapping_add(first[1]));
+    let (a, b) = (a.as_ptr().wrapping_add(first[0]), b.as_ptr().wrapping_add(first[1]));
     let mut tile = [[simd.splat(0.0); V]; N];
-    let mut d = 0;
+    let mut outer = 0;
     // `while` for the reason given above.
-    while d < depth {
-        let mut vectors = [simd.splat(0.0); V];
-        let mut j = 0;
-        while j < V {
-            // SAFETY: the assertion above bounds every row.
-            vectors[j] = unsafe { simd.load_pointer(b.wrapping_add(j * S::LANES)) };
-            j += 1;
-        }
-        let mut i = 0;
-        while i < N {
-            // SAFETY: as above.
-            let value = unsafe { simd.splat_pointer(a.wrapping_add(i)) };
+    while outer < counts[0] * counts[1] {
+        let (x, y) = (outer / counts[1], outer % counts[1]);
+        let mut a = a.wrapping_add(x * steps[0][0] + y * steps[1][0]);
+        let mut b = b.wrapping_add(x * steps[0][1] + y * steps[1][1]);
+        let mut inner = 0;
+        while inner < counts[2] {
+            let mut vectors = [simd.splat(0.0); V];
             let mut j = 0;
             while j < V {
-                tile[i][j] = simd.mul_add(value, vectors[j], tile[i][j]);
+                // SAFETY: the assertion above bounds every row.
+                vectors[j] = unsafe { simd.load_pointer(b.wrapping_add(j * S::LANES)) };
                 j += 1;
             }
-            i += 1;
+            let mut i = 0;
+            while i < N {
+                // SAFETY: as above.
+                let value = unsafe { simd.splat_pointer(a.wrapping_add(i)) };
+                let mut j = 0;
+                while j < V {
+                    tile[i][j] = simd.mul_add(value, vectors[j], tile[i][j]);
+                    j += 1;
+                }
+                i += 1;
+            }
+            (a, b) = (a.wrapping_add(steps[2][0]), b.wrapping_add(steps[2][1]));
+            inner += 1;
         }
-        (a, b) = (a.wrapping_add(steps[0]), b.wrapping_add(steps[1]));
-        d += 1;
+        outer += 1;
     }
     tile
 }

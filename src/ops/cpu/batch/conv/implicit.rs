@@ -7,16 +7,13 @@ use std::ops::Range;
 use super::super::memory::{fresh, zeroed};
 use super::super::scratch::Scratch;
 use super::super::spread;
+use super::parts::{Part, divide};
 use super::product::{BlockProduct, depth_blocks};
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task};
 
-/// Columns of a task, about: its packed panels stay in a second-level cache.
-const COLUMNS: usize = 256;
-/// Tasks that a product is divided into at least, where it is large enough for that.
-const TASKS: usize = 8;
-/// Rows of a task at least, because each task gathers its own columns.
-const ROWS: usize = 48;
+/// Parts begin at whole register tiles of channels.
+const CHANNELS: usize = 12;
 
 /// Output pixels that meet the same taps: every `step`-th row and column from `first` on.
 pub(super) struct Phase<'a> {
@@ -43,15 +40,6 @@ pub(super) struct Plan<'a> {
     pub size: [usize; 2],
 }
 
-/// A part of the output: some channels of some rows of some samples.
-struct Part<'a> {
-    samples: Range<usize>,
-    channels: Range<usize>,
-    lines: Range<usize>,
-    /// The output rows of each sample and channel.
-    pieces: Vec<&'a mut [f32]>,
-}
-
 impl Plan<'_> {
     /// `[batch, rows, size]`.
     pub fn run(&self, rt: &Runtime) -> Vec<f32> {
@@ -65,46 +53,9 @@ impl Plan<'_> {
         }
         let depth: usize = self.phases.iter().map(|phase| phase.offsets.len()).sum();
         let work = 2 * out.len() / self.phases.len() * depth;
-        let parts = self.divide(&mut out);
+        let parts = divide(&mut out, self.batch, self.rows, self.size, self.step, CHANNELS);
         spread::tasks(rt, work, parts, |part| self.part(rt, part));
         out
-    }
-
-    fn divide<'o>(&self, out: &'o mut [f32]) -> Vec<Part<'o>> {
-        let [height, width] = self.size;
-        let columns = COLUMNS * self.step * self.step;
-        let samples = (columns / (height * width)).clamp(1, self.batch);
-        let lines = if samples > 1 {
-            height
-        } else {
-            let most = (columns / width).max(1);
-            height.div_ceil(height.div_ceil(most)).next_multiple_of(self.step)
-        };
-        let bands = height.div_ceil(lines);
-        let blocks = self.batch.div_ceil(samples) * bands;
-        let shares = TASKS.div_ceil(blocks).min(self.rows.div_ceil(ROWS));
-        let channels = self.rows.div_ceil(shares).next_multiple_of(12);
-        let shares = self.rows.div_ceil(channels);
-        let mut parts: Vec<Part<'o>> = Vec::with_capacity(blocks * shares);
-        for block in 0..blocks {
-            let (sample, line) = (block / bands * samples, block % bands * lines);
-            for share in 0..shares {
-                parts.push(Part {
-                    samples: sample..(sample + samples).min(self.batch),
-                    channels: share * channels..((share + 1) * channels).min(self.rows),
-                    lines: line..(line + lines).min(height),
-                    pieces: Vec::with_capacity(samples * channels),
-                });
-            }
-        }
-        for (index, plane) in out.chunks_exact_mut(height * width).enumerate() {
-            let (sample, channel) = (index / self.rows, index % self.rows);
-            for (band, piece) in plane.chunks_mut(lines * width).enumerate() {
-                let part = (sample / samples * bands + band) * shares + channel / channels;
-                parts[part].pieces.push(piece);
-            }
-        }
-        parts
     }
 
     fn part(&self, rt: &Runtime, mut part: Part<'_>) {

@@ -4,6 +4,10 @@ mod dense;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod dots;
 mod implicit;
+mod layout;
+mod parts;
+#[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
+mod pixels;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod product;
 mod shape;
@@ -31,6 +35,9 @@ pub fn conv2d(rt: &Runtime, s: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32
     s.check("weight", weight.len(), s.weight_len());
     if winograd::suits(s) {
         return winograd::forward(rt, s, x, weight);
+    }
+    if pixels::suits(s) {
+        return pixels::forward(rt, s, x, weight);
     }
     let source = Source::of_input(rt, s, x);
     let offsets = source.weight_offsets(s);
@@ -60,6 +67,9 @@ pub fn conv2d_input_gradient(rt: &Runtime, s: &ConvShape, grad_y: &[f32], weight
     }
     if winograd::suits(s) {
         return winograd::input_gradient(rt, s, grad_y, weight);
+    }
+    if pixels::suits(s) {
+        return pixels::input_gradient(rt, s, grad_y, weight);
     }
     let source = Source::of_output(rt, s, grad_y);
     // Input row Y meets output row y under tap ky where Y + padding = stride * y + ky: rows that agree modulo the stride
@@ -100,6 +110,9 @@ pub fn conv2d_weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
     }
     if winograd::suits(s) {
         return winograd::weight_gradient(rt, s, x, grad_y);
+    }
+    if pixels::suits(s) {
+        return pixels::weight_gradient(rt, s, x, grad_y);
     }
     if dots::suits(s) { dots::run(rt, s, x, grad_y) } else { weight_gradient::run(rt, s, x, grad_y) }
 }

@@ -84,28 +84,45 @@ fn store_tile<S: Simd, const N: usize, const V: usize>(
     stride: usize,
     add: bool,
 ) {
+    let mut rows = [0; N];
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = first + i * stride;
+    }
+    store_rows(simd, tile, out, rows, add);
+}
+
+/// Writes a register tile to `rows`, or adds it to what they hold.
+#[inline(always)]
+pub(super) fn store_rows<S: Simd, const N: usize, const V: usize>(
+    simd: S,
+    tile: [[S::Vector; V]; N],
+    out: &mut [f32],
+    rows: [usize; N],
+    add: bool,
+) {
     for i in 0..N {
-        let at = first + i * stride;
         let mut sums = tile[i];
         if add {
-            let before: [S::Vector; V] = load_strided(simd, out, at, S::LANES);
+            let before: [S::Vector; V] = load_strided(simd, out, rows[i], S::LANES);
             for j in 0..V {
                 sums[j] = simd.add(sums[j], before[j]);
             }
         }
-        store_strided(simd, sums, out, at, S::LANES);
+        store_strided(simd, sums, out, rows[i], S::LANES);
     }
 }
 
-/// `out[row][column] (+)= sum over d of a[d][row] * b[d][column]`.
+/// `out[row][column] (+)= sum of a[..][row] * b[..][column]` over rows of both operands in three nested loops.
 pub(super) struct OuterProduct<'a> {
-    /// `[depth, rows]`.
-    pub a: &'a [f32],
+    /// Both operands, and where the first row lies in each.
+    pub operands: [&'a [f32]; 2],
+    pub first: [usize; 2],
+    /// Rounds of the loops, and how far each goes in both operands.
+    pub counts: [usize; 3],
+    pub steps: [[usize; 2]; 3],
     pub rows: usize,
-    /// `[depth, columns]`, a multiple of a vector.
-    pub b: &'a [f32],
+    /// A multiple of a vector.
     pub columns: usize,
-    pub depth: usize,
     /// `[rows, columns]`.
     pub out: &'a mut [f32],
     /// Whether to add to what `out` holds.
@@ -137,8 +154,8 @@ impl Task for OuterProduct<'_> {
 impl OuterProduct<'_> {
     #[inline(always)]
     fn tile<S: Simd, const N: usize, const V: usize>(&mut self, simd: S, row: usize, column: usize) {
-        let steps = [self.rows, self.columns];
-        let tile: [[S::Vector; V]; N] = outer_tile(simd, [self.a, self.b], [row, column], steps, self.depth);
+        let first = [self.first[0] + row, self.first[1] + column];
+        let tile: [[S::Vector; V]; N] = outer_tile(simd, self.operands, first, self.counts, self.steps);
         store_tile(simd, tile, self.out, row * self.columns + column, self.columns, self.add);
     }
 }

@@ -241,11 +241,12 @@ pub(super) fn weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
         spread::chunks(rt, work, &mut products, plane, |plane, out| {
             for ((index, x), (_, y)) in x.blocks(plane).zip(y.blocks(plane)) {
                 rt.instruction_set().run(OuterProduct {
-                    a: x,
+                    operands: [x, y],
+                    first: [0, 0],
+                    counts: [1, 1, x.len() / s.inputs],
+                    steps: [[0, 0], [0, 0], [s.inputs, s.outputs]],
                     rows: s.inputs,
-                    b: y,
                     columns: s.outputs,
-                    depth: x.len() / s.inputs,
                     out,
                     add: first + index > 0,
                 });

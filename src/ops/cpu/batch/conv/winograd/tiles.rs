@@ -3,6 +3,7 @@
 
 use super::super::super::scratch::Scratch;
 use super::super::ConvShape;
+use super::super::layout::channels_first;
 use super::TILE;
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task, load_strided, store_strided, transpose};
@@ -186,7 +187,7 @@ impl Write<'_> {
         let mut strip = Scratch::new(TILE * width * self.channels);
         let tiles = width / TILE;
         rt.instruction_set().run(Backward { write: self, tiles, strip: &mut strip });
-        rt.instruction_set().run(Unstrip { strip: &strip, pieces });
+        channels_first(rt, &strip, TILE * width, pieces);
     }
 }
 
@@ -216,32 +217,6 @@ impl Task for Backward<'_> {
                         *value = column[y];
                     }
                     store_strided(simd, output_1d(simd, line), strip, y * row + TILE * tile * channels + c, channels);
-                }
-            }
-        }
-    }
-}
-
-/// `[pixel][channel]` to one slice of pixels a channel.
-struct Unstrip<'a, 'p> {
-    strip: &'a [f32],
-    pieces: &'a mut [&'p mut [f32]],
-}
-
-impl Task for Unstrip<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call<S: Simd>(self, simd: S) {
-        let channels = self.pieces.len();
-        let pixels = self.strip.len() / channels;
-        let mut block = [0.0; 256];
-        for (c, pieces) in self.pieces.chunks_exact_mut(S::LANES).enumerate() {
-            // Four lines of a multiple of eight pixels are whole vectors.
-            for p in (0..pixels).step_by(S::LANES) {
-                transpose(simd, self.strip, p * channels + c * S::LANES, channels, &mut block, 0, S::LANES);
-                for (lane, piece) in pieces.iter_mut().enumerate() {
-                    simd.store(simd.load(&block, lane * S::LANES), piece, p);
                 }
             }
         }
