@@ -6,8 +6,8 @@ use super::spread;
 use crate::ops::cpu::Runtime;
 use crate::ops::cpu::simd::{Simd, Task};
 
-/// Sums of `x` over the axes where `to` is 1 and `dims` is not. Long sums are taken in blocks of 32 interleaved ones
-/// that are added up in double precision.
+/// Sums of `x` over the axes where `to` is 1 and `dims` is not. Long sums are taken in blocks of some vectors side by
+/// side, and blocks are added up in double precision.
 ///
 /// # Panics
 /// If `x` is not `dims`, or an axis of `to` is neither that of `dims` nor 1.
@@ -35,8 +35,8 @@ pub fn mul_sum_to(
     Reduction { a, b: Some(b), axes }.run(rt, to)
 }
 
-/// Values of one run that are summed in single precision before they join the rest in double precision.
-const BLOCK: usize = 2048;
+/// Values that a lane sums in single precision before they join the rest in double precision.
+const ROUNDS: usize = 32;
 /// Values of one run at most, so that even the sum of everything is shared by threads.
 const RUN: usize = 1 << 14;
 /// Values that a task of columns writes.
@@ -151,64 +151,66 @@ impl Task for Dot<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn call<S: Simd>(self, _: S) -> f64 {
+    fn call<S: Simd>(self, simd: S) -> f64 {
         let Self { a, a_step, b, b_step, len } = self;
         match (a_step, b, b_step) {
             (0, None, _) => f64::from(a[0]) * len as f64,
             (0, Some(b), 0) => f64::from(a[0]) * f64::from(b[0]) * len as f64,
-            (0, Some(b), _) => f64::from(a[0]) * sum(&b[..len]),
-            (_, None, _) => sum(&a[..len]),
-            (_, Some(b), 0) => f64::from(b[0]) * sum(&a[..len]),
-            (_, Some(b), _) => dot(&a[..len], &b[..len]),
+            (0, Some(b), _) => f64::from(a[0]) * sum(simd, &b[..len]),
+            (_, None, _) => sum(simd, &a[..len]),
+            (_, Some(b), 0) => f64::from(b[0]) * sum(simd, &a[..len]),
+            (_, Some(b), _) => dot(simd, &a[..len], &b[..len]),
         }
     }
 }
 
-const LANES: usize = 32;
+/// Vectors that are summed side by side, so that none waits for the one before.
+const SUMS: usize = 4;
 
 #[inline(always)]
-fn sum(x: &[f32]) -> f64 {
+fn sum<S: Simd>(simd: S, x: &[f32]) -> f64 {
     let mut total = 0.0;
-    for block in x.chunks(BLOCK) {
-        let mut lanes = [0.0_f32; LANES];
-        let chunks = block.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for i in 0..LANES {
-                lanes[i] += chunk[i];
+    for block in x.chunks(ROUNDS * SUMS * S::LANES) {
+        let mut sums = [simd.splat(0.0); SUMS];
+        let whole = block.len() / (SUMS * S::LANES) * SUMS * S::LANES;
+        let mut at = 0;
+        while at < whole {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.add(*sum, simd.load(block, at + i * S::LANES));
             }
+            at += SUMS * S::LANES;
         }
-        for (lane, x) in lanes.iter_mut().zip(rest) {
-            *lane += x;
-        }
-        total += collect(&lanes);
+        total += collect(simd, sums) + block[whole..].iter().map(|&x| f64::from(x)).sum::<f64>();
     }
     total
 }
 
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f64 {
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f64 {
     let mut total = 0.0;
-    for (a, b) in a.chunks(BLOCK).zip(b.chunks(BLOCK)) {
-        let mut lanes = [0.0_f32; LANES];
-        let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-        let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
-        for (a, b) in a_chunks.zip(b_chunks) {
-            for i in 0..LANES {
-                lanes[i] += a[i] * b[i];
+    for (a, b) in a.chunks(ROUNDS * SUMS * S::LANES).zip(b.chunks(ROUNDS * SUMS * S::LANES)) {
+        let mut sums = [simd.splat(0.0); SUMS];
+        let whole = a.len() / (SUMS * S::LANES) * SUMS * S::LANES;
+        let mut at = 0;
+        while at < whole {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.mul_add(simd.load(a, at + i * S::LANES), simd.load(b, at + i * S::LANES), *sum);
             }
+            at += SUMS * S::LANES;
         }
-        for ((lane, a), b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
-            *lane += a * b;
-        }
-        total += collect(&lanes);
+        let rest = a[whole..].iter().zip(&b[whole..]);
+        total += collect(simd, sums) + rest.map(|(a, b)| f64::from(a * b)).sum::<f64>();
     }
     total
 }
 
 #[inline(always)]
-fn collect(lanes: &[f32; LANES]) -> f64 {
-    lanes.iter().map(|&lane| f64::from(lane)).sum()
+fn collect<S: Simd>(simd: S, sums: [S::Vector; SUMS]) -> f64 {
+    let mut total = 0.0;
+    for sum in sums {
+        total += f64::from(simd.sum(sum));
+    }
+    total
 }
 
 /// `out += a * b`.
