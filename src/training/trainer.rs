@@ -283,6 +283,7 @@ impl Trainer {
             add_gradients(&mut gradients, weight_gradients(&phase.loss.scale(factor), &weights));
             self.finish(&phase);
         }
+        // The weights change in place once no graph holds them.
         drop(weights);
         match network {
             Network::G => self.adam_g.step(adam, &mut self.g, &gradients),
