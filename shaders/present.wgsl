@@ -22,7 +22,7 @@ fn channel_level(channel: u32, pixel: vec2<u32>) -> f32 {
     return level(image[index]);
 }
 
-// Keep the size in sync with `TILE` in src/gpu/present.rs.
+// Keep the size in sync with `TILE` in src/gpu/kernel.rs.
 @compute @workgroup_size(8, 8, 1)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.width || id.y >= params.height) {

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use stylescope::gpu::{
     device::{DeviceChoice, DeviceError, select},
     health::{DeviceFault, DeviceHealth},
+    pair::PairView,
     present::{PresentError, Presenter},
     quantize, readback,
 };
@@ -63,6 +64,54 @@ fn a_tensor_reaches_the_texture_with_any_channels_and_strides() {
             assert!(readback::thread_bytes() > before, "reading back is counted");
         }
     }
+    assert_eq!(health.take(), None);
+}
+
+#[test]
+fn two_tensors_reach_one_texture_with_any_channels_and_strides() {
+    let Some(compute) = software() else { return };
+    let shared = compute.shared.clone().unwrap();
+    let health = DeviceHealth::watch(&shared.device);
+    let mut presenter = Presenter::new(&shared.device, &shared.queue);
+    for channels in [1, 3, 4] {
+        let base: Tensor<4> = Tensor::from_data(
+            TensorData::new(values(2 * (channels + 1) * 22 * 15), [2, channels + 1, 22, 15]),
+            &compute.device,
+        );
+        let plain: Tensor<4> =
+            Tensor::from_data(TensorData::new(values(channels * 20 * 13), [1, channels, 20, 13]), &compute.device);
+        let cut = base.slice([1..2, 1..channels + 1, 1..21, 2..15]);
+        let bytes =
+            |image: &Tensor<4>| quantize::rgba8(&readback::values(image.clone()).unwrap(), channels, 20, 13).unwrap();
+        let (a, b) = (bytes(&plain), bytes(&cut));
+        for view in [PairView::SideBySide, PairView::Difference { gain: 1 }, PairView::Difference { gain: 8 }] {
+            let before = readback::thread_bytes();
+            let shown = presenter.present_pair(plain.clone(), cut.clone(), view).unwrap();
+            assert_eq!(readback::thread_bytes(), before, "presenting reads nothing back");
+            assert_eq!(shown.size, view.size([13, 20]));
+            let texture = readback::texture_rgba8(&shared.device, &shared.queue, &shown.texture).unwrap();
+            let expected = view.combine(&a, &b, [13, 20]);
+            let (largest, count) = difference(&texture, &expected);
+            // A level more or less in an image is `gain` levels in its difference; alpha counts too.
+            let allowed = if let PairView::Difference { gain } = view { 4 * gain } else { 1 };
+            assert!(largest <= allowed, "{view:?}, {channels} channels: {largest} levels apart");
+            assert!(count * 500 <= expected.len(), "{view:?}, {channels} channels: {count} bytes differ");
+            // The CPU backend's images go the host's way.
+            let host = |image: &Tensor<4>| {
+                Tensor::<4>::from_data(
+                    TensorData::new(readback::values(image.clone()).unwrap(), image.dims()),
+                    &Device::flex(),
+                )
+            };
+            let shown = presenter.present_pair(host(&plain), host(&cut), view).unwrap();
+            let texture = readback::texture_rgba8(&shared.device, &shared.queue, &shown.texture).unwrap();
+            assert_eq!(texture, expected, "{view:?}, {channels} channels");
+        }
+    }
+    let other = Tensor::<4>::zeros([1, 3, 8, 9], &Device::flex());
+    let image = Tensor::<4>::zeros([1, 3, 8, 8], &Device::flex());
+    let refused = presenter.present_pair(image, other, PairView::SideBySide);
+    assert!(matches!(refused, Err(PresentError::Pair { .. })));
     assert_eq!(health.take(), None);
 }
 

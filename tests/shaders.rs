@@ -4,7 +4,7 @@ use stylescope::gpu::shader;
 
 /// Each shader file by name, as the program compiles it; `common.wgsl` is a part, not a shader.
 fn sources() -> Vec<(&'static str, String)> {
-    vec![("present.wgsl", shader::present())]
+    vec![("pair.wgsl", shader::pair()), ("present.wgsl", shader::present())]
 }
 
 #[test]

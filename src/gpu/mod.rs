@@ -2,6 +2,8 @@
 
 pub mod device;
 pub mod health;
+mod kernel;
+pub mod pair;
 pub mod present;
 pub mod quantize;
 pub mod readback;

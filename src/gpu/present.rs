@@ -3,21 +3,16 @@
 //! On a GPU a compute shader reads the tensor's own buffer and writes the texture: nothing leaves the device. The CPU
 //! backend's values are quantised on the host and uploaded.
 
-use burn::{
-    cubecl::wgpu::{AutoCompiler, WgpuServer},
-    tensor::{Device, Tensor},
-};
-use burn_wgpu::{CubeBackend, Wgpu};
+use burn::tensor::{Device, Tensor};
 
 use crate::gpu::{
+    kernel::{DisplayKernel, ImageBuffer},
+    pair::{PairParams, PairView},
     quantize::{self, NotAnImage},
     readback::{self, ReadbackError},
     ring::{PresentedImage, TextureRing},
     shader,
 };
-
-/// Side of a workgroup in pixels. Keep in sync with `present.wgsl`.
-const TILE: u32 = 8;
 
 /// Keep in sync with `PresentParams` in `present.wgsl`. Strides are in values.
 #[repr(C)]
@@ -26,9 +21,8 @@ struct PresentParams {
     width: u32,
     height: u32,
     channels: u32,
-    stride_channel: u32,
-    stride_row: u32,
-    stride_column: u32,
+    /// Channel, row and column.
+    strides: [u32; 3],
     padding: [u32; 2],
 }
 
@@ -44,6 +38,14 @@ pub enum PresentError {
         shape: [usize; 4],
         /// The device's limit.
         max: u32,
+    },
+    /// Two images that are to be seen together are not of one size.
+    #[error("images of shape {a:?} and {b:?} cannot be compared: they have different sizes")]
+    Pair {
+        /// Shape of the first.
+        a: [usize; 4],
+        /// Shape of the second.
+        b: [usize; 4],
     },
     /// The tensor lives on a device that the window does not share.
     #[error("the image lives on a device that the window does not share")]
@@ -65,48 +67,14 @@ pub struct Presenter {
     device: wgpu::Device,
     queue: wgpu::Queue,
     /// Made with the first image that comes from a GPU: the CPU backend's images need none of it.
-    kernel: Option<PresentKernel>,
+    kernel: Option<DisplayKernel>,
+    /// Made with the first two images that do.
+    pair_kernel: Option<DisplayKernel>,
     ring: TextureRing,
     /// Apart, so that the full images' textures stay.
     previews: TextureRing,
-}
-
-/// The compiled shader and what it needs.
-#[derive(Debug)]
-struct PresentKernel {
-    layout: wgpu::BindGroupLayout,
-    pipeline: wgpu::ComputePipeline,
-    params: wgpu::Buffer,
-}
-
-impl PresentKernel {
-    fn new(device: &wgpu::Device) -> Self {
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("present.wgsl"),
-            source: wgpu::ShaderSource::Wgsl(shader::present().into()),
-        });
-        let layout = device.create_bind_group_layout(&bind_group_layout());
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("present: pipeline layout"),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("present: pipeline"),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        let params = device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("present: parameters"),
-            size: size_of::<PresentParams>() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        Self { layout, pipeline, params }
-    }
+    /// Of two images side by side.
+    pairs: TextureRing,
 }
 
 impl Presenter {
@@ -116,8 +84,10 @@ impl Presenter {
             device: device.clone(),
             queue: queue.clone(),
             kernel: None,
+            pair_kernel: None,
             ring: TextureRing::default(),
             previews: TextureRing::default(),
+            pairs: TextureRing::default(),
         }
     }
 
@@ -142,6 +112,47 @@ impl Presenter {
         let size = self.size(&image)?;
         let target = self.previews.next(&self.device, size);
         self.fill(target, image)
+    }
+
+    /// Puts two images into one texture, `a` on the left.
+    ///
+    /// # Errors
+    /// As [`Presenter::present`], and if they are not of one size.
+    pub fn present_pair(&mut self, a: Tensor<4>, b: Tensor<4>, view: PairView) -> Result<PresentedImage, PresentError> {
+        let (of_a, of_b) = (a.dims(), b.dims());
+        if of_a != of_b {
+            return Err(PresentError::Pair { a: of_a, b: of_b });
+        }
+        let size = self.size(&a)?;
+        let both = view.size(size);
+        if both.iter().any(|side| *side > self.device.limits().max_texture_dimension_2d) {
+            return Err(PresentError::Shape { shape: of_a, max: self.device.limits().max_texture_dimension_2d });
+        }
+        let target = self.pairs.next(&self.device, both);
+        let [_, channels, height, width] = of_a;
+        if a.device() == Device::flex() {
+            let bytes =
+                |image| Ok::<_, PresentError>(quantize::rgba8(&readback::values(image)?, channels, height, width)?);
+            self.upload(&target.texture, &view.combine(&bytes(a)?, &bytes(b)?, size));
+            return Ok(target);
+        }
+        let images = [ImageBuffer::new(a)?, ImageBuffer::new(b)?];
+        let [strides_a, strides_b] = [images[0].strides()?, images[1].strides()?];
+        let params = PairParams {
+            width: size[0],
+            height: size[1],
+            channels: channels as u32,
+            gap: view.gap(size[0]),
+            gain: view.gain(),
+            strides_a,
+            strides_b,
+            padding: 0,
+        };
+        let kernel = self.pair_kernel.get_or_insert_with(|| {
+            DisplayKernel::new(&self.device, "pair.wgsl", shader::pair(), 2, size_of::<PairParams>())
+        });
+        kernel.run((&self.device, &self.queue), bytemuck::bytes_of(&params), &images, &target.texture)?;
+        Ok(target)
     }
 
     /// Width and height of an image that can be shown.
@@ -175,85 +186,18 @@ impl Presenter {
     }
 
     fn dispatch(&mut self, texture: &wgpu::Texture, image: Tensor<4>) -> Result<(), PresentError> {
-        let failed = |error: &dyn std::fmt::Display| PresentError::Device(error.to_string());
-        let kernel = self.kernel.get_or_insert_with(|| PresentKernel::new(&self.device));
-        let fused = image.try_into_primitive::<Wgpu>().map_err(|_| PresentError::OtherDevice)?;
-        let tensor = fused.client.clone().resolve_tensor_float::<CubeBackend>(fused);
-        let strides = tensor.meta.strides();
-        let stride = |axis: usize| {
-            let stride = strides.get(axis).copied().and_then(|stride| u32::try_from(stride).ok());
-            stride.ok_or_else(|| PresentError::Device("the tensor's strides are out of range".to_owned()))
-        };
-        let shape = tensor.meta.shape();
+        let [_, channels, _, _] = image.dims();
+        let image = ImageBuffer::new(image)?;
         let params = PresentParams {
             width: texture.width(),
             height: texture.height(),
-            channels: shape.get(1).map_or(0, |&channels| channels as u32),
-            stride_channel: stride(1)?,
-            stride_row: stride(2)?,
-            stride_column: stride(3)?,
+            channels: channels as u32,
+            strides: image.strides()?,
             padding: [0; 2],
         };
-        // Pins the allocation: without it the runtime may give the buffer to the next tensor before our submission.
-        let pinned = tensor
-            .client
-            .get_resource::<WgpuServer<AutoCompiler>>(tensor.handle.clone())
-            .map_err(|error| failed(&error))?;
-        let view = texture.create_view(&wgpu::TextureViewDescriptor {
-            label: Some("present: target"),
-            ..wgpu::TextureViewDescriptor::default()
+        let kernel = self.kernel.get_or_insert_with(|| {
+            DisplayKernel::new(&self.device, "present.wgsl", shader::present(), 1, size_of::<PresentParams>())
         });
-        let bindings = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("present: bindings"),
-            layout: &kernel.layout,
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: kernel.params.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 1, resource: pinned.resource().as_wgpu_bind_resource() },
-                wgpu::BindGroupEntry { binding: 2, resource: wgpu::BindingResource::TextureView(&view) },
-            ],
-        });
-        let mut encoder =
-            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("present: encoder") });
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some("present: pass"),
-                timestamp_writes: None,
-            });
-            pass.set_pipeline(&kernel.pipeline);
-            pass.set_bind_group(0, &bindings, &[]);
-            pass.dispatch_workgroups(texture.width().div_ceil(TILE), texture.height().div_ceil(TILE), 1);
-        }
-        self.queue.write_buffer(&kernel.params, 0, bytemuck::bytes_of(&params));
-        // The runtime gathers launches; those that make the image have to be in the queue before ours.
-        tensor.client.flush().map_err(|error| failed(&error))?;
-        self.queue.submit([encoder.finish()]);
-        drop((pinned, tensor));
-        Ok(())
+        kernel.run((&self.device, &self.queue), bytemuck::bytes_of(&params), &[image], texture)
     }
-}
-
-fn bind_group_layout() -> wgpu::BindGroupLayoutDescriptor<'static> {
-    const fn buffer(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
-        wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-            count: None,
-        }
-    }
-    const ENTRIES: [wgpu::BindGroupLayoutEntry; 3] = [
-        buffer(0, wgpu::BufferBindingType::Uniform),
-        buffer(1, wgpu::BufferBindingType::Storage { read_only: true }),
-        wgpu::BindGroupLayoutEntry {
-            binding: 2,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::StorageTexture {
-                access: wgpu::StorageTextureAccess::WriteOnly,
-                format: wgpu::TextureFormat::Rgba8Unorm,
-                view_dimension: wgpu::TextureViewDimension::D2,
-            },
-            count: None,
-        },
-    ];
-    wgpu::BindGroupLayoutDescriptor { label: Some("present: layout"), entries: &ENTRIES }
 }

@@ -7,3 +7,8 @@ const COMMON: &str = include_str!("../../shaders/common.wgsl");
 pub fn present() -> String {
     format!("{COMMON}\n{}", include_str!("../../shaders/present.wgsl"))
 }
+
+/// `pair.wgsl` as it is compiled.
+pub fn pair() -> String {
+    format!("{COMMON}\n{}", include_str!("../../shaders/pair.wgsl"))
+}

@@ -1,0 +1,94 @@
+// Two images of one size, each in its tensor's own buffer, to one texture: side by side, or by their difference.
+// `common.wgsl` stands in front of this file.
+
+// Keep in sync with `PairParams` in src/gpu/pair.rs. Strides are in values.
+struct PairParams {
+    width: u32,
+    height: u32,
+    channels: u32,
+    // Columns between two images side by side; not used for their difference.
+    gap: u32,
+    // Factor on the difference; 0 puts the images side by side.
+    gain: f32,
+    stride_channel_a: u32,
+    stride_row_a: u32,
+    stride_column_a: u32,
+    stride_channel_b: u32,
+    stride_row_b: u32,
+    stride_column_b: u32,
+    padding: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: PairParams;
+@group(0) @binding(1) var<storage, read> image_a: array<f32>;
+@group(0) @binding(2) var<storage, read> image_b: array<f32>;
+@group(0) @binding(3) var target_texture: texture_storage_2d<rgba8unorm, write>;
+
+fn level_a(channel: u32, pixel: vec2<u32>) -> f32 {
+    let index = channel * params.stride_channel_a + pixel.y * params.stride_row_a + pixel.x * params.stride_column_a;
+    return level(image_a[index]);
+}
+
+fn level_b(channel: u32, pixel: vec2<u32>) -> f32 {
+    let index = channel * params.stride_channel_b + pixel.y * params.stride_row_b + pixel.x * params.stride_column_b;
+    return level(image_b[index]);
+}
+
+fn color_a(pixel: vec2<u32>) -> vec4<f32> {
+    let first = level_a(0u, pixel);
+    if (params.channels == 1u) {
+        return vec4<f32>(first, first, first, 255.0);
+    }
+    var color = vec4<f32>(first, level_a(1u, pixel), level_a(2u, pixel), 255.0);
+    if (params.channels == 4u) {
+        color.a = level_a(3u, pixel);
+    }
+    return color;
+}
+
+fn color_b(pixel: vec2<u32>) -> vec4<f32> {
+    let first = level_b(0u, pixel);
+    if (params.channels == 1u) {
+        return vec4<f32>(first, first, first, 255.0);
+    }
+    var color = vec4<f32>(first, level_b(1u, pixel), level_b(2u, pixel), 255.0);
+    if (params.channels == 4u) {
+        color.a = level_b(3u, pixel);
+    }
+    return color;
+}
+
+// The color of a pixel of both images side by side; nothing stands in the gap.
+fn beside(pixel: vec2<u32>) -> vec4<f32> {
+    if (pixel.x < params.width) {
+        return color_a(pixel);
+    }
+    if (pixel.x < params.width + params.gap) {
+        return vec4<f32>(0.0, 0.0, 0.0, 0.0);
+    }
+    return color_b(vec2<u32>(pixel.x - params.width - params.gap, pixel.y));
+}
+
+// Of images with transparency, what is seen over black is compared.
+fn difference(pixel: vec2<u32>) -> vec4<f32> {
+    let a = color_a(pixel);
+    let b = color_b(pixel);
+    let distance = abs(b.rgb * b.a - a.rgb * a.a) / 255.0;
+    return vec4<f32>(min(trunc(distance * params.gain + vec3<f32>(0.5)), vec3<f32>(255.0)), 255.0);
+}
+
+// Keep the size in sync with `TILE` in src/gpu/kernel.rs.
+@compute @workgroup_size(8, 8, 1)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let size = textureDimensions(target_texture);
+    if (id.x >= size.x || id.y >= size.y) {
+        return;
+    }
+    var color = vec4<f32>(0.0, 0.0, 0.0, 0.0);
+    if (params.gain > 0.0) {
+        color = difference(id.xy);
+    } else {
+        color = beside(id.xy);
+    }
+    textureStore(target_texture, id.xy, vec4<f32>(normalized(color.r), normalized(color.g), normalized(color.b), normalized(color.a)));
+}
