@@ -29,6 +29,7 @@ mod zip_archive;
 pub use checkpoint::{Checkpoint, FileFormat, Lineage, open, open_bytes};
 pub use error::{CheckpointError, Fault, WHAT_OPENS};
 pub use export::{ExportFormat, export, export_with};
+pub use folder::{SnapshotFile, run_snapshots};
 pub use network::{NetworkConfig, NetworkEntry, Role};
 pub use progress::Progress;
 pub use safetensors::{Precision, read_safetensors, save_arrays, save_safetensors, save_safetensors_as};

@@ -124,50 +124,20 @@ fn write_run(folder: &Path, run: &RunFile) -> Result<RunFile, TrainError> {
     read_run(folder)
 }
 
-/// A snapshot of the generator in the folder of a run.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SnapshotFile {
-    /// Images shown.
-    pub nimg: u64,
-    /// The file; it opens as a model.
-    pub path: PathBuf,
-}
-
-impl SnapshotFile {
-    /// The snapshot of this path; `None` where the name is not one that a training gives.
-    pub fn of(path: PathBuf) -> Option<Self> {
-        let nimg = path.file_stem()?.to_str()?.parse().ok()?;
-        Some(Self { nimg, path })
-    }
-}
-
-/// The snapshots of a run, oldest first. Needs no lock: a training may go on meanwhile.
-///
-/// # Errors
-/// If the folder is there and cannot be read.
-pub fn snapshots(run: &Path) -> Result<Vec<SnapshotFile>, TrainError> {
-    numbered(&run.join("snapshots"), "safetensors")
-}
-
 /// The newest picture of the grid, if there is one.
 ///
 /// # Errors
 /// If the folder is there and cannot be read.
 pub fn newest_sample(run: &Path) -> Result<Option<PathBuf>, TrainError> {
-    Ok(numbered(&run.join("samples"), "png")?.pop().map(|sample| sample.path))
-}
-
-fn numbered(folder: &Path, extension: &str) -> Result<Vec<SnapshotFile>, TrainError> {
-    let entries = match fs::read_dir(folder) {
+    let folder = run.join("samples");
+    let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(TrainError::Read { path: folder.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(TrainError::Read { path: folder, source }),
     };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<_> =
-        paths.filter(|path| path.extension().is_some_and(|e| e == extension)).filter_map(SnapshotFile::of).collect();
-    found.sort();
-    Ok(found)
+    let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<u64>().ok();
+    let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "png"));
+    Ok(paths.filter(|path| number(path).is_some()).max_by_key(number))
 }
 
 /// What `run.json` of a folder says. Needs no lock.
@@ -215,6 +185,7 @@ fn folder_error(path: &Path, what: impl Into<String>) -> TrainError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::run_snapshots;
     use crate::training::preset::{Preset, PresetOptions};
 
     #[test]
@@ -268,10 +239,9 @@ mod tests {
         }
         fs::write(run.path().join("snapshots/best.safetensors"), "").unwrap();
         fs::write(run.path().join("snapshots/000000009.tmp"), "").unwrap();
-        let found: Vec<u64> = snapshots(run.path()).unwrap().into_iter().map(|file| file.nimg).collect();
+        let found: Vec<u64> = run_snapshots(run.path()).unwrap().into_iter().map(|file| file.nimg).collect();
         assert_eq!(found, [8, 123_456, 1_000_000_000]);
         assert_eq!(newest_sample(run.path()).unwrap(), None);
-        assert_eq!(snapshots(&run.path().join("nowhere")).unwrap(), []);
         // Checkpoints are no snapshots: opening the folder as a model looks into `snapshots` alone.
         assert!(!run.checkpoints().starts_with(run.path().join("snapshots")));
     }

@@ -23,12 +23,12 @@ use super::{
     config::{Changes, TrainConfig},
     error::TrainError,
     history::HistoryLine,
-    run_folder::SnapshotFile,
     trainer::Progress,
     transfer::InitialWeights,
 };
 use crate::{
     base::{error_chain::error_chain, mailbox::Mailbox, worker},
+    checkpoint::SnapshotFile,
     model::{config::GeneratorConfig, state_dict::StateDict},
 };
 use run::{Run, Shared};

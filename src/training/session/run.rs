@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::{EmaSnapshot, Live, Outlet, Past, Start, TrainCommand, TrainEvent, persist::Average};
 use crate::{
     base::{error_chain::error_chain, mailbox::Mailbox},
+    checkpoint::run_snapshots,
     data::{Dataset, DatasetOptions, Loader, LoaderOptions},
     training::{
         TrainConfig,
@@ -177,7 +178,7 @@ impl Run {
             past: Box::new(Past {
                 config: self.config.clone(),
                 history: std::mem::take(&mut self.history),
-                snapshots: run_folder::snapshots(self.folder.path())?,
+                snapshots: run_snapshots(self.folder.path())?,
                 sample: run_folder::newest_sample(self.folder.path())?,
             }),
         });

@@ -8,13 +8,15 @@ use std::{
 };
 
 use super::curves::{self, Chart};
-use crate::training::{
-    Progress, TrainConfig,
-    diagnosis::{Finding, diagnose},
-    history::HistoryLine,
-    preflight::remaining_seconds,
-    run_folder::SnapshotFile,
-    session::{EmaSnapshot, Past, TrainEvent},
+use crate::{
+    checkpoint::SnapshotFile,
+    training::{
+        Progress, TrainConfig,
+        diagnosis::{Finding, diagnose},
+        history::HistoryLine,
+        preflight::remaining_seconds,
+        session::{EmaSnapshot, Past, TrainEvent},
+    },
 };
 
 /// How often the numbers of a running training are looked at.
@@ -135,7 +137,7 @@ impl TrainingView {
                 let known = |file: &SnapshotFile| file.path == path;
                 // One that was asked for between two ticks may be written again at the end.
                 if !self.snapshots.iter().any(known) {
-                    self.snapshots.extend(SnapshotFile::of(path));
+                    self.snapshots.extend(SnapshotFile::of(&path));
                     self.snapshots.sort();
                 }
             }
