@@ -98,7 +98,7 @@ fn open(path: &Path) {
         }
     };
     let opened = Instant::now();
-    engine.request_with_previews(RenderRequest { model: model.id, pose: Pose::default(), inspect: None });
+    engine.request_with_previews(RenderRequest::new(model.id, Pose::default()));
     let mut first = None;
     loop {
         woken.recv_timeout(PATIENCE).expect("a frame comes");

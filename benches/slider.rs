@@ -64,7 +64,7 @@ impl Session {
     }
 
     fn request(&self, pose: Pose) -> Stamp {
-        self.engine.request_with_previews(RenderRequest { model: self.model.id, pose, inspect: None })
+        self.engine.request_with_previews(RenderRequest::new(self.model.id, pose))
     }
 
     /// The next frame of `stamp` that `wanted` takes.

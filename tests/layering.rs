@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("latent", &["base", "model"]),
     ("training", &["base", "data", "gpu", "ops", "grad", "model", "checkpoint", "latent"]),
     ("session", &["base", "model", "latent"]),
-    ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "session"]),
+    ("engine", &["base", "gpu", "ops", "model", "checkpoint", "latent", "training", "session"]),
     ("cli", &["base", "data", "gpu", "model", "checkpoint", "latent", "training", "session", "engine", "ui"]),
     ("ui", &["base", "data", "gpu", "model", "checkpoint", "latent", "training", "session", "engine"]),
 ];

@@ -115,7 +115,7 @@ pub struct GenerateArgs {
     raw: Option<PathBuf>,
 }
 
-fn finite(text: &str) -> Result<f32, String> {
+pub(super) fn finite(text: &str) -> Result<f32, String> {
     text.parse().ok().filter(|value: &f32| value.is_finite()).ok_or_else(|| "it must be a finite number".to_owned())
 }
 

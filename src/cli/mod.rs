@@ -19,6 +19,7 @@ pub mod progress;
 pub mod ranges;
 pub mod raw;
 pub mod sheet;
+pub mod sweep;
 pub mod synthesis;
 pub mod train;
 
@@ -60,6 +61,8 @@ enum Command {
     Info(info::InfoArgs),
     /// Look through images to train on, or draw some
     Dataset(dataset::DatasetArgs),
+    /// Write a seed through the snapshots of a training as an animated PNG
+    Sweep(sweep::SweepArgs),
     /// Train a generator, or go on with a training
     Train(Box<train::TrainArgs>),
 }
@@ -86,6 +89,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Convert(arguments)) => convert::run(&arguments),
         Some(Command::Info(arguments)) => info::run(&arguments),
         Some(Command::Dataset(arguments)) => dataset::run(&arguments),
+        Some(Command::Sweep(arguments)) => sweep::run(&arguments),
         Some(Command::Train(arguments)) => train::run(&arguments),
         None => ui::run(arguments.file, arguments.device),
     };

@@ -10,32 +10,42 @@ use crate::model::BlockState;
 /// The values used last, by key; the one that rested longest goes first.
 #[derive(Debug)]
 pub struct RecentlyUsed<K, V> {
-    /// The newest at the end.
-    entries: Vec<(K, V)>,
+    /// The newest at the end, each with its weight.
+    entries: Vec<(K, V, usize)>,
     capacity: usize,
 }
 
 impl<K: PartialEq, V: Clone> RecentlyUsed<K, V> {
-    /// Room for `capacity` values, a few hundred at most: they are searched one by one.
+    /// Room for values that weigh `capacity` together, a few hundred of them at most: they are searched one by one.
     pub fn new(capacity: usize) -> Self {
         Self { entries: Vec::new(), capacity }
     }
 
     /// The value of `key`, which becomes the newest.
     pub fn get(&mut self, key: &K) -> Option<V> {
-        let position = self.entries.iter().position(|(known, _)| known == key)?;
+        let position = self.entries.iter().position(|(known, ..)| known == key)?;
         let entry = self.entries.remove(position);
         let value = entry.1.clone();
         self.entries.push(entry);
         Some(value)
     }
 
-    /// Adds a value that is not there yet.
+    /// Adds a value that is not there yet and weighs 1.
     pub fn insert(&mut self, key: K, value: V) {
-        if self.entries.len() >= self.capacity && !self.entries.is_empty() {
-            self.entries.remove(0);
-        }
-        self.entries.push((key, value));
+        self.insert_weighing(key, value, 1);
+    }
+
+    /// Adds a value that is not there yet. One that weighs more than there is room stays until the next comes.
+    pub fn insert_weighing(&mut self, key: K, value: V, weight: usize) {
+        let mut free = self.capacity.saturating_sub(self.entries.iter().map(|(.., weight)| weight).sum());
+        let too_many = self.entries.iter().take_while(|(.., old)| {
+            let goes = free < weight;
+            free = free.saturating_add(*old);
+            goes
+        });
+        let too_many = too_many.count();
+        self.entries.drain(..too_many);
+        self.entries.push((key, value, weight));
     }
 }
 
@@ -120,6 +130,20 @@ mod tests {
         assert_eq!(recent.get(&"a"), Some(1));
         recent.insert("c", 3);
         assert_eq!((recent.get(&"a"), recent.get(&"b"), recent.get(&"c")), (Some(1), None, Some(3)));
+    }
+
+    #[test]
+    fn heavy_values_push_out_as_many_as_they_need() {
+        let mut recent = RecentlyUsed::new(10);
+        for (key, weight) in [("a", 3), ("b", 3), ("c", 3)] {
+            recent.insert_weighing(key, key, weight);
+        }
+        recent.insert_weighing("d", "d", 4);
+        assert_eq!(["a", "b", "c", "d"].map(|key| recent.get(&key).is_some()), [false, true, true, true]);
+        recent.insert_weighing("e", "e", 99);
+        assert_eq!(["b", "c", "d", "e"].map(|key| recent.get(&key).is_some()), [false, false, false, true]);
+        recent.insert("f", "f");
+        assert_eq!(["e", "f"].map(|key| recent.get(&key).is_some()), [false, true]);
     }
 
     fn key(values: &[f32]) -> BlockKey {

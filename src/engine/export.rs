@@ -1,6 +1,9 @@
-//! Writing the open model in another format, in the background.
+//! Writing files that take a while, in the background: the open model in another format, and animations.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     base::{error_chain::error_chain, worker::catch},
@@ -8,11 +11,12 @@ use crate::{
     engine::{
         events::Events,
         message::{EngineEvent, ModelId, OpenTicket},
-        model::Models,
+        model::OpenModel,
         open::Current,
         render::RenderError,
+        sweep::{self, Sweep, SweepError},
     },
-    model::ModelError,
+    model::{ModelError, Placement},
 };
 
 /// A model to write.
@@ -40,16 +44,26 @@ pub enum ExportError {
     /// The file could not be written.
     #[error(transparent)]
     File(#[from] CheckpointError),
+    /// The animation could not be made.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
     /// Something panicked.
     #[error("the export failed unexpectedly: {0}")]
     Panicked(String),
 }
 
+/// What is written.
+pub(crate) enum Work {
+    /// A model; `None` if it is not open any more.
+    Model(Option<Arc<OpenModel>>, ExportModel),
+    /// An animation.
+    Sweep(Sweep, Placement),
+}
+
 /// One export.
 pub(crate) struct ExportJob {
     pub ticket: OpenTicket,
-    pub export: ExportModel,
-    pub models: Models,
+    pub work: Work,
     pub events: Events,
     pub current: Current,
 }
@@ -62,16 +76,28 @@ impl ExportJob {
             // Who cancelled it has told of it.
             return;
         }
-        let path = self.export.path.clone();
+        let path = self.path().to_owned();
         self.events.push(match result {
             Ok(()) => EngineEvent::Exported(path),
             Err(error) => EngineEvent::ExportFailed { path, message: error_chain(&error) },
         });
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match &self.work {
+            Work::Model(_, export) => &export.path,
+            Work::Sweep(sweep, _) => &sweep.path,
+        }
+    }
+
     fn write(&self) -> Result<(), ExportError> {
-        let ExportModel { model, format, precision, path } = &self.export;
-        let model = self.models.get(*model).ok_or(RenderError::NotOpen(*model))?;
+        let (model, export) = match &self.work {
+            Work::Sweep(sweep, placement) => return Ok(sweep::write(sweep, placement, self)?),
+            Work::Model(model, export) => (model, export),
+        };
+        let ExportModel { model: id, format, precision, path } = export;
+        let model = model.as_ref().ok_or(RenderError::NotOpen(*id))?;
         let weights = model.generator.state_dict()?;
         let notes = [("source".to_owned(), model.summary.name.clone())];
         Ok(export_with(path, *format, *precision, model.generator.config(), &weights, &notes, self)?)

@@ -17,15 +17,17 @@ use crate::{
     },
     engine::{
         events::{Events, Wake},
-        export::{ExportJob, ExportModel},
+        export::{ExportJob, ExportModel, Work},
         message::{
             DisplayDevice, EngineEvent, Frame, ModelSource, OpenTicket, RenderRequest, SaveImage, SaveTarget, Stamp,
         },
         model::Models,
         open::{Current, OpenJob},
         render::{Renderer, Stamped},
-        save::{Saver, asked_for},
+        save::{SaveJob, Saver, asked_for},
+        snapshots::{Asked, Shared, SnapshotLoader, SnapshotRequest},
         statistics::StatisticsJob,
+        sweep::Sweep,
         threads::ThreadLimit,
     },
     gpu::{
@@ -74,13 +76,15 @@ pub struct Engine {
     opening: Current,
     exporting: Current,
     stamps: AtomicU64,
-    tickets: AtomicU64,
+    tickets: Arc<AtomicU64>,
+    snapshots: Mailbox<Asked>,
     rendering: Arc<AtomicBool>,
     threads: ThreadLimit,
     stopping: Arc<AtomicBool>,
     /// `None` once the engine ends.
-    saves: Option<Sender<SaveImage>>,
+    saves: Option<Sender<SaveJob>>,
     render: Option<Worker>,
+    loader: Option<Worker>,
     saver: Option<Worker>,
     /// Openings and statistics, the finished ones among them until the next begins.
     jobs: Mutex<Vec<Worker>>,
@@ -112,17 +116,30 @@ impl Engine {
             threads: threads.clone(),
             presenter: None,
             pipeline: None,
+            other: None,
             last_frame: None,
             last_request: None,
         };
         let (saves, jobs) = bounded(MAX_SAVES);
-        let mut saver = Saver { jobs, models: models.clone(), events: events.clone() };
+        let mut saver = Saver { jobs, events: events.clone() };
         let render = start("render", &events, move || renderer.step())?;
         let saver = start("save", &events, move || saver.step())?;
         let placement = match compute.kind {
             ComputeKind::Cpu => Placement::cpu(),
             ComputeKind::Gpu | ComputeKind::Software => Placement::split(compute.device),
         };
+        let (tickets, stopping) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicBool::new(false)));
+        let snapshots = Mailbox::default();
+        let shared = Shared {
+            placement: placement.clone(),
+            models: models.clone(),
+            events: events.clone(),
+            tickets: Arc::clone(&tickets),
+            rendering: Arc::clone(&rendering),
+            stopping: Arc::clone(&stopping),
+        };
+        let mut loader = SnapshotLoader::new(snapshots.clone(), shared);
+        let loader = start("snapshots", &events, move || loader.step())?;
         Ok(Self {
             requests,
             frames,
@@ -132,12 +149,14 @@ impl Engine {
             opening: Current::default(),
             exporting: Current::default(),
             stamps: AtomicU64::new(1),
-            tickets: AtomicU64::new(1),
+            tickets,
+            snapshots,
             rendering,
             threads,
-            stopping: Arc::default(),
+            stopping,
             saves: Some(saves),
             render: Some(render),
+            loader: Some(loader),
             saver: Some(saver),
             jobs: Mutex::default(),
         })
@@ -171,7 +190,7 @@ impl Engine {
 
     /// Opens a model in the background, giving up an opening that is under way.
     pub fn open(&self, source: ModelSource) -> OpenTicket {
-        let ticket = OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let ticket = self.ticket();
         let path = match &source {
             ModelSource::Path(path) | ModelSource::Network(path, _) => Some(path.clone()),
             ModelSource::Bundled => None,
@@ -184,7 +203,7 @@ impl Engine {
         let work = move || {
             if let Some(model) = job.run() {
                 // The same thread goes on with what is less urgent.
-                StatisticsJob { model, models, events, rendering, stopping }.run();
+                StatisticsJob { model, models, events, rendering, stopping }.run(|| false);
             }
         };
         if let Err(error) = self.start_job("open", work) {
@@ -201,17 +220,39 @@ impl Engine {
         }
     }
 
+    /// Makes the networks of snapshots in the background; the newest request counts, and older ones may never be
+    /// answered. [`EngineEvent::SnapshotsReady`] or [`EngineEvent::SnapshotFailed`] follows.
+    pub fn show_snapshots(&self, request: SnapshotRequest) -> OpenTicket {
+        let ticket = self.ticket();
+        self.snapshots.put(Asked { ticket, request });
+        ticket
+    }
+
     /// Writes a model in the background, giving up an export that is under way; [`EngineEvent::Exported`] or
     /// [`EngineEvent::ExportFailed`] follows.
     pub fn export(&self, export: ExportModel) {
-        let ticket = OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed));
-        let (path, current) = (export.path.clone(), self.exporting.clone());
+        // Taken now: it may be replaced at any time.
+        self.write(Work::Model(self.models.get(export.model), export));
+    }
+
+    /// Writes an animation; events as for [`Engine::export`].
+    pub fn export_sweep(&self, sweep: Sweep) {
+        self.write(Work::Sweep(sweep, self.placement.clone()));
+    }
+
+    fn write(&self, work: Work) {
+        let (ticket, current) = (self.ticket(), self.exporting.clone());
         current.begin(ticket);
-        let job = ExportJob { ticket, export, models: self.models.clone(), events: self.events.clone(), current };
+        let job = ExportJob { ticket, work, events: self.events.clone(), current };
+        let path = job.path().to_owned();
         if let Err(error) = self.start_job("export", move || job.run()) {
             self.exporting.cancel();
             self.events.push(EngineEvent::ExportFailed { path, message: error.to_string() });
         }
+    }
+
+    fn ticket(&self) -> OpenTicket {
+        OpenTicket(self.tickets.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Gives up the export that is under way; [`EngineEvent::ExportCancelled`] follows.
@@ -228,12 +269,13 @@ impl Engine {
             let path = asked_for(target).to_owned();
             self.events.push(EngineEvent::SaveFailed { path, message: message.to_owned() });
         };
-        match saves.try_send(save) {
+        // The model is taken now: it may be replaced at any time.
+        match saves.try_send(SaveJob { model: self.models.get(save.request.model), save }) {
             Ok(()) => {}
-            Err(TrySendError::Full(save)) => {
-                failed(&save.target, "too many images wait to be saved: try again in a moment")
+            Err(TrySendError::Full(job)) => {
+                failed(&job.save.target, "too many images wait to be saved: try again in a moment")
             }
-            Err(TrySendError::Disconnected(save)) => failed(&save.target, "the program is about to end"),
+            Err(TrySendError::Disconnected(job)) => failed(&job.save.target, "the program is about to end"),
         }
     }
 
@@ -263,12 +305,14 @@ impl Engine {
         self.opening.cancel();
         self.exporting.cancel();
         self.requests.close();
+        self.snapshots.close();
         self.saves = None;
         if let Some(saver) = self.saver.take() {
             saver.join(SHUTDOWN_SAVES);
         }
         let until = Instant::now() + SHUTDOWN;
-        for worker in self.render.take().into_iter().chain(lock(&self.jobs).drain(..)) {
+        let threads = self.render.take().into_iter().chain(self.loader.take());
+        for worker in threads.chain(lock(&self.jobs).drain(..)) {
             worker.join(until.saturating_duration_since(Instant::now()));
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     session::Pose,
 };
 
-pub use crate::gpu::ring::PresentedImage;
+pub use crate::gpu::{pair::PairView, ring::PresentedImage};
 
 /// Identifies an opened model; a new one for every opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,8 +22,10 @@ pub struct ModelSummary {
     pub id: ModelId,
     /// Where it came from; `None` for the bundled model.
     pub path: Option<PathBuf>,
-    /// Short name for the title and the status line.
+    /// Short name for the title and the status line; of a snapshot, that of its run.
     pub name: String,
+    /// Of a snapshot of a training: images that had been shown to the networks.
+    pub nimg: Option<u64>,
     /// The network of the file that this is, by its name there.
     pub network: String,
     /// The generators of the file, in its order.
@@ -36,6 +38,15 @@ pub struct ModelSummary {
     pub config: GeneratorConfig,
     /// Its layers, in order.
     pub layers: Vec<LayerInfo>,
+}
+
+impl ModelSummary {
+    /// Whether layers and channels mean the same in both: those of two snapshots of one training do.
+    pub fn has_layers_of(&self, other: &Self) -> bool {
+        // Strengths are learned.
+        let place = |layer: &LayerInfo| LayerInfo { noise_strength: 0.0, ..layer.clone() };
+        self.layers.iter().map(place).eq(other.layers.iter().map(place))
+    }
 }
 
 /// A generator of a file that can be shown instead.
@@ -56,6 +67,24 @@ pub struct RenderRequest {
     pub pose: Pose,
     /// The layer whose style and `w` values the frame shall bring along.
     pub inspect: Option<usize>,
+    /// The same pose of another model, seen together with it.
+    pub against: Option<Against>,
+}
+
+impl RenderRequest {
+    /// The pose of a model, and nothing else.
+    pub fn new(model: ModelId, pose: Pose) -> Self {
+        Self { model, pose, inspect: None, against: None }
+    }
+}
+
+/// Another model to compare with, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Against {
+    /// The other model. Its image is on the left of the two.
+    pub model: ModelId,
+    /// How both are seen.
+    pub view: PairView,
 }
 
 /// A request's place in the order of requests.
@@ -97,6 +126,8 @@ pub struct Frame {
     pub model: ModelId,
     /// The image, or why there is none.
     pub image: Result<PresentedImage, Arc<RenderError>>,
+    /// Whether the image shows two models; its size is then another one than the model's.
+    pub pair: bool,
     /// Where the image is that of a lower block, the pixels on its side: it is to be shown as large as the full image,
     /// which follows under the same stamp unless a newer request comes first.
     pub preview: Option<u32>,
@@ -133,7 +164,7 @@ pub enum ModelSource {
 }
 
 /// Identifies one opening. A new opening cancels the one before, whose events are not told any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct OpenTicket(pub u64);
 
 /// Where an image goes.
@@ -174,6 +205,22 @@ pub enum EngineEvent {
     /// A model is ready: requests may name it from now on. The engine keeps the model before it until the first
     /// frame of the new one.
     Opened(Arc<ModelSummary>),
+    /// The snapshots that were asked for are ready: requests may name them from now on.
+    SnapshotsReady {
+        /// Which request for snapshots.
+        ticket: OpenTicket,
+        /// The one to show.
+        shown: Arc<ModelSummary>,
+        /// The one to compare it with, if there is one.
+        against: Option<Arc<ModelSummary>>,
+    },
+    /// A snapshot could not be shown; what is shown goes on.
+    SnapshotFailed {
+        /// Which request for snapshots.
+        ticket: OpenTicket,
+        /// The chain of causes in one line.
+        message: String,
+    },
     /// A model could not be opened; the one before goes on.
     OpenFailed {
         /// Which opening.

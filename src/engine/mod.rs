@@ -10,6 +10,8 @@ pub mod pipeline;
 pub mod preview;
 pub mod render;
 pub mod save;
+pub mod snapshots;
+pub mod sweep;
 pub mod threads;
 
 mod cache;
@@ -19,8 +21,10 @@ mod statistics;
 
 pub use handle::{Engine, EngineError};
 pub use message::{
-    DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, PresentedImage,
-    RenderRequest, SaveImage, SaveTarget, Stamp, Timings,
+    Against, DisplayDevice, EngineEvent, Frame, LayerValues, ModelId, ModelSource, ModelSummary, OpenTicket, PairView,
+    PresentedImage, RenderRequest, SaveImage, SaveTarget, Stamp, Timings,
 };
 pub use open::OpenError;
 pub use render::RenderError;
+pub use snapshots::{Snapshot, SnapshotRequest};
+pub use sweep::Sweep;

@@ -1,16 +1,19 @@
 //! Opened models, shared by the render thread and the jobs.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use crate::{
     base::mailbox::lock,
-    checkpoint::{Checkpoint, NetworkEntry, Progress, Role},
+    checkpoint::{Checkpoint, NetworkEntry, Progress, Role, SnapshotFile},
     engine::{
         message::{ModelId, ModelSummary, NetworkChoice},
         open::OpenError,
     },
     latent::LatentStatistics,
-    model::{Generator, Placement, config::GeneratorConfig, state_dict::StateDict},
+    model::{Generator, ModelError, Placement, config::GeneratorConfig, state_dict::StateDict},
 };
 
 /// An opened model.
@@ -22,6 +25,8 @@ pub struct OpenModel {
     pub generator: Generator,
     /// Tells this network from others in a saved pose.
     pub fingerprint: String,
+    /// Number of its weights.
+    pub num_values: usize,
     /// The spread of its latents, once it was worked out.
     pub statistics: OnceLock<Arc<LatentStatistics>>,
 }
@@ -44,16 +49,52 @@ impl OpenModel {
         let networks = checkpoint.generators().map(network_choice).collect();
         let network = checkpoint.networks().get(index).map(|network| network.name.clone()).unwrap_or_default();
         let (path, details) = (checkpoint.path.clone(), checkpoint.details());
-        let notice = (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" "));
+        let snapshot = SnapshotFile::of(&path);
+        let notice = match &snapshot {
+            // What a training notes in its snapshots is no warning.
+            Some(_) => None,
+            None => (!checkpoint.notes.is_empty()).then(|| checkpoint.notes.join(" ")),
+        };
         drop(checkpoint);
-        let fingerprint = fingerprint(&config, &weights);
-        let generator = Generator::from_state_dict(config, weights, placement)?;
-        let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
-        let path = Some(path);
-        let summary = Arc::new(ModelSummary { id, path, name, network, networks, details, notice, config, layers });
-        Ok(Self { summary, generator, fingerprint, statistics: OnceLock::new() })
+        // A snapshot is named after its run: the number of images is told beside it.
+        let named = snapshot.as_ref().and_then(|snapshot| snapshot.run()?.file_name()).or_else(|| path.file_stem());
+        let name = named.unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let nimg = snapshot.map(|snapshot| snapshot.nimg);
+        let origin = Origin { path: Some(path), name, nimg, network, networks, details, notice };
+        Ok(Self::from_weights(id, origin, config, weights, placement)?)
     }
+
+    /// Builds a network that is in memory already.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the weights do not fit the configuration, or the device refuses.
+    pub fn from_weights(
+        id: ModelId,
+        origin: Origin,
+        config: GeneratorConfig,
+        weights: StateDict,
+        placement: &Placement,
+    ) -> Result<Self, ModelError> {
+        let (fingerprint, num_values) = (fingerprint(&config, &weights), weights.num_values());
+        let generator = Generator::from_state_dict(config, weights, placement)?;
+        let Origin { path, name, nimg, network, networks, details, notice } = origin;
+        let (config, layers) = (generator.config().clone(), generator.layers().to_vec());
+        let summary = ModelSummary { id, path, name, nimg, network, networks, details, notice, config, layers };
+        Ok(Self { summary: Arc::new(summary), generator, fingerprint, num_values, statistics: OnceLock::new() })
+    }
+}
+
+/// What is known of a model besides its network; the fields are those of [`ModelSummary`].
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "explained there")]
+pub struct Origin {
+    pub path: Option<PathBuf>,
+    pub name: String,
+    pub nimg: Option<u64>,
+    pub network: String,
+    pub networks: Vec<NetworkChoice>,
+    pub details: Vec<String>,
+    pub notice: Option<String>,
 }
 
 fn network_choice(network: &NetworkEntry) -> NetworkChoice {
@@ -69,9 +110,11 @@ fn network_choice(network: &NetworkEntry) -> NetworkChoice {
 pub struct Models(Arc<Mutex<Vec<Arc<OpenModel>>>>);
 
 impl Models {
-    /// Adds a model.
+    /// Adds a model, as the newest of them.
     pub fn add(&self, model: Arc<OpenModel>) {
-        lock(&self.0).push(model);
+        let mut models = lock(&self.0);
+        models.retain(|known| known.summary.id != model.summary.id);
+        models.push(model);
     }
 
     /// The model with this id.
@@ -79,14 +122,17 @@ impl Models {
         lock(&self.0).iter().find(|model| model.summary.id == id).cloned()
     }
 
-    /// Lets go of models that were opened before `id`.
-    pub fn forget_before(&self, id: ModelId) {
+    /// Lets go of models that were added before `id`, but for `kept`.
+    pub fn forget_before(&self, id: ModelId, kept: Option<ModelId>) {
         let mut models = lock(&self.0);
-        let (kept, forgotten) = std::mem::take(&mut *models).into_iter().partition(|model| model.summary.id >= id);
-        *models = kept;
+        let Some(at) = models.iter().position(|model| model.summary.id == id) else { return };
+        let newer = models.split_off(at);
+        let older = std::mem::replace(&mut *models, newer);
+        let (wanted, forgotten) = older.into_iter().partition::<Vec<_>, _>(|model| Some(model.summary.id) == kept);
+        models.splice(0..0, wanted);
         drop(models);
         // Dropped without the lock: giving back a network's memory takes a while.
-        drop::<Vec<_>>(forgotten);
+        drop(forgotten);
     }
 }
 

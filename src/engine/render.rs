@@ -91,6 +91,8 @@ pub(crate) struct Renderer {
     /// Made with the first frame.
     pub presenter: Option<Presenter>,
     pub pipeline: Option<Pipeline>,
+    /// Of the model that is compared with.
+    pub other: Option<Pipeline>,
     pub last_frame: Option<Instant>,
     pub last_request: Option<Instant>,
 }
@@ -104,13 +106,14 @@ struct Draft {
     timings: Timings,
     inspected: Option<LayerValues>,
     statistics: Option<Arc<LatentStatistics>>,
+    pair: bool,
 }
 
 impl Draft {
     fn new(stamped: &Stamped) -> Self {
         let Stamped { stamp, request, at, .. } = stamped;
-        let timings = Timings::default();
-        Self { stamp: *stamp, model: request.model, at: *at, timings, inspected: None, statistics: None }
+        let (timings, pair) = (Timings::default(), request.against.is_some());
+        Self { stamp: *stamp, model: request.model, at: *at, timings, inspected: None, statistics: None, pair }
     }
 
     fn frame(self, image: Result<PresentedImage, Arc<RenderError>>, preview: Option<u32>) -> Frame {
@@ -118,6 +121,7 @@ impl Draft {
             stamp: self.stamp,
             model: self.model,
             image,
+            pair: self.pair,
             preview,
             timings: Timings { total: self.at.elapsed(), ..self.timings },
             bytes_read_back: readback::thread_bytes(),
@@ -156,7 +160,7 @@ impl Renderer {
             Ok(Ok(None)) => return,
             Ok(Err(error)) => Err(error),
             Err(message) => {
-                (self.pipeline, self.presenter) = (None, None);
+                (self.pipeline, self.other, self.presenter) = (None, None, None);
                 Err(RenderError::Panicked(message))
             }
         };
@@ -175,7 +179,8 @@ impl Renderer {
     fn render(&mut self, stamped: &Stamped, draft: &mut Draft) -> Result<Option<PresentedImage>, RenderError> {
         let Stamped { request, at, .. } = stamped;
         let moving = self.last_request.replace(*at).is_some_and(|before| at.duration_since(before) < MOVING);
-        let pipeline = pipeline(&mut self.pipeline, &self.models, request.model)?;
+        self.take_pipelines(request)?;
+        let Some(pipeline) = self.pipeline.as_mut() else { return Err(RenderError::NotOpen(request.model)) };
         draft.statistics = pipeline.model().statistics.get().cloned();
         let latents = pipeline.latents(&request.pose)?;
         (draft.timings.map, draft.timings.affine) = (latents.map, latents.affine);
@@ -193,9 +198,9 @@ impl Renderer {
             requests.is_closed() || (requests.has_value() && (shown || (fresh && progress.rest > FRESH)))
         };
         let begin = Instant::now();
-        let image = pipeline.image_in_steps(&request.pose, &latents, abandon, |step| {
+        let image = pipeline.image_in_steps(&request.pose, &latents, &abandon, |step| {
             let mut plan = schedule.get();
-            let wanted = stamped.previews && step.side() >= preview::SMALLEST;
+            let wanted = stamped.previews && request.against.is_none() && step.side() >= preview::SMALLEST;
             if !wanted || !plan.wants(Instant::now(), step.progress) {
                 return Ok(());
             }
@@ -215,26 +220,53 @@ impl Renderer {
         })?;
         self.last_frame = last_frame.get();
         let Some(image) = image else { return Ok(None) };
+        let mut pair = None;
+        if let Some((against, pipeline)) = request.against.zip(self.other.as_mut()) {
+            let latents = pipeline.latents(&request.pose)?;
+            let Some(other) = pipeline.image_in_steps(&request.pose, &latents, abandon, |_| Ok(()))? else {
+                return Ok(None);
+            };
+            pair = Some((other, against.view));
+        }
         draft.timings.synthesis = begin.elapsed();
         let begin = Instant::now();
-        let image = presenter.present(image)?;
+        let image = match pair {
+            Some((other, view)) => presenter.present_pair(other, image, view)?,
+            None => presenter.present(image)?,
+        };
         draft.timings.present = begin.elapsed();
         Ok(Some(image))
     }
-}
 
-/// The pipeline of a model, a new one if the last frame was of another model.
-fn pipeline<'a>(
-    current: &'a mut Option<Pipeline>,
-    models: &Models,
-    id: ModelId,
-) -> Result<&'a mut Pipeline, RenderError> {
-    if current.as_ref().is_none_or(|pipeline| pipeline.model().summary.id != id) {
-        let model = models.get(id).ok_or(RenderError::NotOpen(id))?;
-        // The old model's memory first, then the new one's activations.
-        *current = None;
-        models.forget_before(id);
-        return Ok(current.insert(Pipeline::new(model)));
+    /// Makes the pipelines those of the models that `request` names: new ones for models that the last frame did not show.
+    fn take_pipelines(&mut self, request: &RenderRequest) -> Result<(), RenderError> {
+        let against = request.against.map(|against| against.model);
+        let is =
+            |pipeline: &Option<Pipeline>, id| pipeline.as_ref().is_some_and(|known| known.model().summary.id == id);
+        // Two models that change places keep what was computed; a model may also be compared with itself.
+        let changed = against != Some(request.model) && !is(&self.pipeline, request.model);
+        if changed && (is(&self.other, request.model) || against.is_some_and(|against| is(&self.pipeline, against))) {
+            std::mem::swap(&mut self.pipeline, &mut self.other);
+        }
+        let same = is(&self.pipeline, request.model);
+        // The old models' memory first, then the new ones' activations.
+        if !same {
+            self.pipeline = None;
+        }
+        if !against.is_some_and(|against| is(&self.other, against)) {
+            self.other = None;
+        }
+        if !same {
+            let model = self.models.get(request.model).ok_or(RenderError::NotOpen(request.model))?;
+            self.pipeline = Some(Pipeline::new(model));
+        }
+        if let (Some(against), None) = (against, &self.other) {
+            let model = self.models.get(against).ok_or(RenderError::NotOpen(against))?;
+            self.other = Some(Pipeline::new(model));
+        }
+        if !same {
+            self.models.forget_before(request.model, against);
+        }
+        Ok(())
     }
-    current.as_mut().ok_or(RenderError::NotOpen(id))
 }

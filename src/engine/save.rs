@@ -15,7 +15,7 @@ use crate::{
     engine::{
         events::Events,
         message::{EngineEvent, SaveImage, SaveTarget},
-        model::{Models, OpenModel},
+        model::OpenModel,
         pipeline::Pipeline,
         render::RenderError,
     },
@@ -78,9 +78,14 @@ pub fn render_picture(model: &Arc<OpenModel>, pose: &Pose) -> Result<Picture, Sa
 
 /// The job thread that saves images, one after the other.
 pub(crate) struct Saver {
-    pub jobs: Receiver<SaveImage>,
-    pub models: Models,
+    pub jobs: Receiver<SaveJob>,
     pub events: Events,
+}
+
+/// An image to save with its model, which may be replaced while the image waits; `None` if it was not open.
+pub(crate) struct SaveJob {
+    pub model: Option<Arc<OpenModel>>,
+    pub save: SaveImage,
 }
 
 impl Saver {
@@ -91,15 +96,15 @@ impl Saver {
         self.events.push(match saved {
             Ok(path) => EngineEvent::Saved(path),
             Err(error) => {
-                EngineEvent::SaveFailed { path: asked_for(&job.target).to_owned(), message: error_chain(&error) }
+                EngineEvent::SaveFailed { path: asked_for(&job.save.target).to_owned(), message: error_chain(&error) }
             }
         });
         Outcome::Again
     }
 
-    fn save(&self, SaveImage { request, target }: &SaveImage) -> Result<PathBuf, SaveError> {
-        let model = self.models.get(request.model).ok_or(RenderError::NotOpen(request.model))?;
-        let (bytes, size) = render_picture(&model, &request.pose)?;
+    fn save(&self, SaveJob { model, save: SaveImage { request, target } }: &SaveJob) -> Result<PathBuf, SaveError> {
+        let model = model.as_ref().ok_or(RenderError::NotOpen(request.model))?;
+        let (bytes, size) = render_picture(model, &request.pose)?;
         let record = PoseRecord {
             model_fingerprint: Some(model.fingerprint.clone()),
             ..PoseRecord::new(request.pose.clone(), model.summary.name.clone())

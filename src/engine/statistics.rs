@@ -44,15 +44,14 @@ pub(crate) struct StatisticsJob {
 }
 
 impl StatisticsJob {
-    /// Runs to the end, or until nobody needs the result any more.
-    pub fn run(self) {
+    /// Runs to the end, or until nobody needs the result any more or `given_up` says so.
+    pub fn run(self, given_up: impl Fn() -> bool) {
         let mut builder = None;
         for first in (0..SEEDS).step_by(BATCH as usize) {
             self.give_way();
             // Asked for again at every step, so that a model that was replaced is not kept alive by this.
-            let Some(model) = self.models.get(self.model).filter(|_| !self.stopping.load(Ordering::Relaxed)) else {
-                return;
-            };
+            let stops = self.stopping.load(Ordering::Relaxed) || given_up();
+            let Some(model) = self.models.get(self.model).filter(|_| !stops) else { return };
             let generator = &model.generator;
             let builder = builder.get_or_insert_with(|| new_builder(generator));
             if let Err(error) = add_seeds(builder, generator, first..(first + BATCH).min(SEEDS)) {

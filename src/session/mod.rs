@@ -1,5 +1,6 @@
 //! What the user has chosen: the pose, its history, settings, and how they are kept.
 
+pub mod apng;
 mod capped;
 pub mod document;
 pub mod edit;

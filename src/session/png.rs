@@ -92,22 +92,43 @@ pub fn encode_png(out: &mut dyn Write, rgba: &[u8], size: [u32; 2], record: &Pos
     if expected != rgba.len() as u64 {
         return Err(PngError::Size { width, height, expected, found: rgba.len() });
     }
-    let text = record.to_text()?;
     let opaque = rgba.chunks_exact(4).all(|pixel| pixel.last() == Some(&255));
+    let mut writer = begin(out, size, opaque, record, |_| Ok(()))?;
+    write_pixels(&mut writer, rgba, opaque)?;
+    writer.finish()?;
+    Ok(())
+}
+
+/// Begins a picture: all that stands in front of its pixels, the pose included. `prepare` may ask the encoder for more.
+pub(super) fn begin<W: Write>(
+    out: W,
+    [width, height]: [u32; 2],
+    opaque: bool,
+    record: &PoseRecord,
+    prepare: impl FnOnce(&mut ::png::Encoder<'_, W>) -> Result<(), ::png::EncodingError>,
+) -> Result<::png::Writer<W>, PngError> {
+    let text = record.to_text()?;
     let mut encoder = ::png::Encoder::new(out, width, height);
     encoder.set_depth(::png::BitDepth::Eight);
     encoder.set_color(if opaque { ::png::ColorType::Rgb } else { ::png::ColorType::Rgba });
     encoder.add_text_chunk("Software".to_owned(), concat!("Stylescope ", env!("CARGO_PKG_VERSION")).to_owned())?;
+    prepare(&mut encoder)?;
     let mut writer = encoder.write_header()?;
     writer.write_chunk(::png::chunk::iTXt, &text_chunk(&text).map_err(::png::EncodingError::from)?)?;
-    if opaque {
-        let rgb: Vec<u8> = rgba.chunks_exact(4).flat_map(|pixel| pixel.iter().take(3)).copied().collect();
-        writer.write_image_data(&rgb)?;
-    } else {
-        writer.write_image_data(rgba)?;
+    Ok(writer)
+}
+
+/// Adds the pixels of a picture, or of a frame of an animation; those of an opaque one without their alpha.
+pub(super) fn write_pixels<W: Write>(
+    writer: &mut ::png::Writer<W>,
+    rgba: &[u8],
+    opaque: bool,
+) -> Result<(), ::png::EncodingError> {
+    if !opaque {
+        return writer.write_image_data(rgba);
     }
-    writer.finish()?;
-    Ok(())
+    let rgb: Vec<u8> = rgba.chunks_exact(4).flat_map(|pixel| pixel.iter().take(3)).copied().collect();
+    writer.write_image_data(&rgb)
 }
 
 /// Saves `rgba` (`[height, width, 4]` bytes) with the pose in it; an existing file is replaced in one step.

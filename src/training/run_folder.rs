@@ -135,9 +135,13 @@ pub fn newest_sample(run: &Path) -> Result<Option<PathBuf>, TrainError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(TrainError::Read { path: folder, source }),
     };
-    let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<u64>().ok();
     let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "png"));
-    Ok(paths.filter(|path| number(path).is_some()).max_by_key(number))
+    Ok(paths.filter(|path| images_of(path).is_some()).max_by_key(|path| images_of(path)))
+}
+
+/// Images that had been shown when a numbered file was written, by its name.
+pub fn images_of(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 /// What `run.json` of a folder says. Needs no lock.

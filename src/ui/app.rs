@@ -15,7 +15,7 @@ use super::{
     command::{Command, CommandSender},
     dialog, dock, keyboard, menu, panels,
     state::{AppState, DeviceLine},
-    status, theme,
+    status, theme, timeline,
     toast::{self, ToastKind},
     training::{self, TrainingHost},
 };
@@ -72,6 +72,7 @@ pub struct App {
     pub(super) engine: Option<Engine>,
     pub(super) background: Background,
     pub(super) training: TrainingHost,
+    pub(super) travel: timeline::Travel,
     pub(super) render_state: RenderState,
     /// The opening that is under way.
     pub(super) ticket: Option<OpenTicket>,
@@ -126,6 +127,7 @@ impl App {
             engine: Some(engine),
             background: Background::new(wake),
             training,
+            travel: timeline::Travel::default(),
             render_state,
             ticket: None,
             context,
@@ -190,6 +192,7 @@ impl App {
             && self.state.opening.is_none()
             && self.state.exporting.is_none()
             && self.state.saving.is_empty()
+            && self.travel.is_settled()
             && !self.state.pending
     }
 
@@ -209,6 +212,7 @@ impl App {
             ctx.request_repaint_after(SAVE_SOON);
         }
         self.animate(ctx);
+        self.travel(ctx);
         self.request(ctx);
         if let Some(wait) = self.state.toasts.expire(Instant::now()) {
             ctx.request_repaint_after(wait);
@@ -243,6 +247,9 @@ impl App {
         if state.right_panel {
             side_panel(Panel::right("right panel"), side, theme::RIGHT_MIN_WIDTH, widest)
                 .show(ui, |ui| panels::right_ui(ui, state, commands));
+        }
+        if state.timeline.run.is_some() {
+            Panel::bottom("timeline").frame(bar).show(ui, |ui| timeline::strip_ui(ui, state, commands));
         }
         let canvas = CentralPanel::no_frame().show(ui, |ui| canvas::canvas_ui(ui, state, commands));
         dialog::dialog_ui(ui.ctx(), state, commands);
@@ -293,7 +300,8 @@ impl App {
     fn request(&mut self, ctx: &Context) {
         let Some((engine, model)) = self.engine.as_ref().zip(self.state.model.as_ref()) else { return };
         let inspect = Some(self.state.selected_layer).filter(|layer| *layer < model.layers.len());
-        let request = RenderRequest { model: model.id, pose: self.state.shown_pose(), inspect };
+        let against = self.state.timeline.compared();
+        let request = RenderRequest { model: model.id, pose: self.state.shown_pose(), inspect, against };
         if self.sent.as_ref() != Some(&request) {
             let since = self.sent_at.map_or(Duration::MAX, |at| at.elapsed());
             let wait = self.shortest_wait().saturating_sub(since);

@@ -63,6 +63,7 @@ impl App {
             }
             Command::Quit => self.close(ctx),
             Command::Training(command) => self.apply_training(command, ctx),
+            Command::Timeline(command) => self.apply_timeline(command, ctx),
             other => self.apply_pose(other, ctx),
         }
     }
@@ -155,15 +156,16 @@ impl App {
             return;
         }
         let folder = match question {
-            FileQuestion::Open => self.state.open_dir.clone(),
-            FileQuestion::Save => Some(self.state.capture_folder()),
+            FileQuestion::Open | FileQuestion::Run => self.state.open_dir.clone(),
+            FileQuestion::Save | FileQuestion::Sweep => Some(self.state.capture_folder()),
             FileQuestion::Export(_) => Some(self.state.export_folder()),
             FileQuestion::Training(question) => self.state.training.folder_for(question),
         };
         let name = match question {
             FileQuestion::Export(kind) => kind.file_name(&self.state.image_stem()),
             FileQuestion::Training(question) => question.file_name().to_owned(),
-            FileQuestion::Open | FileQuestion::Save => self.state.image_name(),
+            FileQuestion::Sweep => self.state.sweep_name(),
+            FileQuestion::Open | FileQuestion::Run | FileQuestion::Save => self.state.image_name(),
         };
         let folder = folder.unwrap_or_else(|| PathBuf::from("."));
         match self.background.ask(question, &folder, &name) {
@@ -200,7 +202,9 @@ impl App {
                 (name, Some(path.clone()))
             }
         };
-        self.ticket = Some(engine.open(source));
+        let ticket = engine.open(source);
+        self.travel.forget(ticket);
+        self.ticket = Some(ticket);
         self.state.opening = Some(Opening { name, path, done: 0, total: 0 });
         self.state.error = None;
     }
@@ -252,7 +256,7 @@ impl App {
     fn save(&mut self, target: SaveTarget) {
         let Some((engine, model)) = self.engine.as_ref().zip(self.state.model.as_ref()) else { return };
         let pose = self.state.pose().clone();
-        let request = RenderRequest { model: model.id, pose: pose.clone(), inspect: None };
+        let request = RenderRequest::new(model.id, pose.clone());
         engine.save_image(SaveImage { request, target });
         self.state.saving.push_back(pose);
     }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     base::error_chain::error_chain,
+    checkpoint::{SnapshotFile, run_snapshots},
     session::{PoseRecord, png},
 };
 
@@ -42,6 +43,13 @@ pub enum Answer {
     },
     /// Something about training.
     Training(TrainingAnswer),
+    /// The folder of a run was looked at.
+    Run {
+        /// The folder.
+        run: PathBuf,
+        /// Its snapshots, or why they are not known.
+        snapshots: Result<Vec<SnapshotFile>, String>,
+    },
 }
 
 /// Starts work in the background and collects what comes back. Clones share the answers.
@@ -94,6 +102,11 @@ impl Background {
                     }
                 }
             }
+            FileQuestion::Run => Box::pin(dialog.set_title("Open the folder of a training run").pick_folder()),
+            FileQuestion::Sweep => {
+                let dialog = dialog.set_title("Export animation").add_filter("Animated PNG", &["png"]);
+                Box::pin(dialog.set_file_name(name).save_file())
+            }
             FileQuestion::Save => {
                 Box::pin(dialog.set_title("Save image").add_filter("PNG", &["png"]).set_file_name(name).save_file())
             }
@@ -113,6 +126,17 @@ impl Background {
         self.spawn("read pose", move || {
             let record = png::read_pose_file(&path).map(Box::new).map_err(|error| error_chain(&error));
             Some(Answer::Pose { path, record })
+        })
+    }
+
+    /// Looks for the snapshots of a run.
+    ///
+    /// # Errors
+    /// If the operating system refuses a thread.
+    pub fn list_run(&self, run: PathBuf) -> std::io::Result<()> {
+        self.spawn("list run", move || {
+            let snapshots = run_snapshots(&run).map_err(|error| error_chain(&error));
+            Some(Answer::Run { run, snapshots })
         })
     }
 

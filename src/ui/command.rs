@@ -9,6 +9,7 @@ use super::{
     dock::DockTab,
     export::ExportKind,
     state::AppState,
+    timeline::TimelineCommand,
     toast::ToastId,
     training::TrainingCommand,
     zoom::{CanvasView, Zoom},
@@ -122,6 +123,8 @@ pub enum Command {
 
     /// Something about training.
     Training(TrainingCommand),
+    /// Something about the snapshots of a training.
+    Timeline(TimelineCommand),
 
     /// Search all commands.
     Palette,
@@ -232,7 +235,11 @@ impl Group {
                 Some(C::PreviousLayer),
                 Some(C::NextLayer),
             ],
-            Self::Train => TrainingCommand::MENU.map(|entry| entry.map(C::Training)).into(),
+            Self::Train => {
+                let training = TrainingCommand::MENU.map(|entry| entry.map(C::Training));
+                let timeline = TimelineCommand::MENU.map(|entry| entry.map(C::Timeline));
+                training.into_iter().chain([None]).chain(timeline).collect()
+            }
             Self::Help => vec![Some(C::Shortcuts), Some(C::Palette), None, Some(C::About)],
         }
     }
@@ -307,6 +314,7 @@ impl Command {
             Self::ThreadLimit(_) => "Processors",
             Self::Vsync(_) => "Vertical sync",
             Self::Training(command) => command.label(),
+            Self::Timeline(command) => command.label(),
             Self::Palette => "Command palette",
             Self::Shortcuts => "Keyboard shortcuts",
             Self::About => "About Stylescope",
@@ -345,6 +353,7 @@ impl Command {
             Self::ThreadLimit(_) => "Highest number of processors that compute an image",
             Self::Vsync(_) => "Wait for the screen's refresh before a new picture is shown",
             Self::Training(command) => command.tooltip(),
+            Self::Timeline(command) => command.tooltip(),
             Self::Palette => "Search all commands by name",
             _ => "",
         }
@@ -379,6 +388,7 @@ impl Command {
             Self::ToggleLeftPanel => const { &[plain(Key::F9)] },
             Self::ToggleRightPanel => const { &[plain(Key::F10)] },
             Self::Training(command) => command.shortcuts(),
+            Self::Timeline(command) => command.shortcuts(),
             Self::Palette => const { &[key(CTRL_SHIFT, Key::P), key(CTRL, Key::P)] },
             Self::Shortcuts => const { &[plain(Key::F1)] },
             Self::CloseDialog => const { &[plain(Key::Escape)] },
@@ -390,6 +400,7 @@ impl Command {
     pub fn enabled(&self, state: &AppState) -> bool {
         match self {
             Self::Training(command) => command.enabled(state),
+            Self::Timeline(command) => command.enabled(state),
             Self::Undo => state.document.can_undo(),
             Self::Redo => state.document.can_redo(),
             Self::CancelOpen => state.opening.is_some(),

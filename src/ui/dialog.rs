@@ -37,9 +37,11 @@ pub fn dialog_ui(ctx: &egui::Context, state: &AppState, commands: &CommandSender
     let shown = modal.show(ctx, |ui| {
         ui.set_width(width);
         match dialog {
-            Dialog::OpenTyped | Dialog::SaveTyped | Dialog::ExportTyped(_) | Dialog::TrainingTyped(_) => {
-                typed_path::typed_path_ui(ui, dialog, state, commands)
-            }
+            Dialog::OpenTyped
+            | Dialog::SaveTyped
+            | Dialog::ExportTyped(_)
+            | Dialog::SweepTyped
+            | Dialog::TrainingTyped(_) => typed_path::typed_path_ui(ui, dialog, state, commands),
             Dialog::Palette => palette::palette_ui(ui, state, commands),
             Dialog::Shortcuts => shortcuts_ui(ui),
             Dialog::ModelDetails => details_ui(ui, state),

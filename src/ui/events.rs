@@ -13,12 +13,14 @@ use super::{
     background::Answer,
     command::Command,
     state::{ErrorOverImage, ErrorSource, FileQuestion, SavedImage},
+    timeline::TimelineCommand,
     toast::ToastKind,
     training::TrainingCommand,
     typed_path::with_png,
 };
 use crate::{
     base::error_chain::error_chain,
+    checkpoint::SnapshotFile,
     engine::{EngineEvent, Frame, ModelSummary, bundled},
     session::{PoseEdit, PoseRecord, settings::MAX_RECENT},
 };
@@ -49,6 +51,8 @@ impl App {
                 }
             }
             EngineEvent::Opened(summary) => self.on_opened(summary),
+            EngineEvent::SnapshotsReady { ticket, shown, against } => self.on_snapshots(ticket, shown, against),
+            EngineEvent::SnapshotFailed { ticket, message } => self.on_snapshot_failed(ticket, message),
             EngineEvent::OpenFailed { ticket, path, message } if self.ticket == Some(ticket) => {
                 let name = path.as_deref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
                 let name = name.unwrap_or("The bundled model".into());
@@ -113,8 +117,8 @@ impl App {
     fn on_opened(&mut self, summary: Arc<ModelSummary>) {
         self.end_opening();
         self.resuming = false;
+        self.enter_run_of(&summary);
         let state = &mut self.state;
-        state.error = None;
         state.inspected = None;
         state.statistics = None;
         if let Some(path) = &summary.path {
@@ -123,12 +127,13 @@ impl App {
             state.recent.truncate(MAX_RECENT);
             state.open_dir = path.parent().map(Path::to_path_buf);
         }
-        // Edits of layers and channels mean nothing in another network; in a snapshot of the same one they do.
-        let same = state.model.as_ref().is_none_or(|before| before.layers == summary.layers);
         // It asks once for each file; who chose a network has been asked.
         let is_new = state.model.as_ref().is_none_or(|before| before.path != summary.path);
+        // Edits of layers and channels mean nothing in another network; in a snapshot of the same one they do.
+        let same = state.model.as_ref().is_none_or(|before| before.has_layers_of(&summary));
         let was_chosen = summary.path.as_ref().is_some_and(|path| state.networks.contains_key(path));
-        state.model = Some(summary);
+        self.replace_model(summary);
+        let state = &mut self.state;
         state.choosing = is_new && !was_chosen && state.has_choice();
         if !same {
             state.document.edit(&PoseEdit::ResetAll, None);
@@ -136,6 +141,16 @@ impl App {
             state.selected_layer = 0;
             state.canvas = Default::default();
         }
+    }
+
+    /// Puts a model in the place of the one before. The pose stays, and the image until the new one is there.
+    pub(super) fn replace_model(&mut self, summary: Arc<ModelSummary>) {
+        let state = &mut self.state;
+        if state.error.as_ref().is_some_and(|error| error.source != ErrorSource::Device) {
+            state.error = None;
+        }
+        state.selected_layer = state.selected_layer.min(summary.layers.len().saturating_sub(1));
+        state.model = Some(summary);
     }
 
     fn end_opening(&mut self) {
@@ -191,7 +206,8 @@ impl App {
             Answer::Chosen { question, path: Some(path), .. } => {
                 self.state.asking = None;
                 self.commands.send(match question {
-                    FileQuestion::Open => Command::OpenPath(path),
+                    FileQuestion::Open | FileQuestion::Run => Command::OpenPath(path),
+                    FileQuestion::Sweep => Command::Timeline(TimelineCommand::ExportTo(with_png(path))),
                     FileQuestion::Save => Command::SaveImageTo(with_png(path)),
                     FileQuestion::Export(kind) => Command::ExportTo(kind, kind.with_extension(path)),
                     FileQuestion::Training(question) => {
@@ -206,6 +222,7 @@ impl App {
                 }
             }
             Answer::Training(answer) => self.on_training_answer(answer, ctx),
+            Answer::Run { run, snapshots } => self.on_run_listed(run, snapshots),
             Answer::Pose { path, record } => match record {
                 Ok(record) => self.restore(*record),
                 Err(message) => {
@@ -239,8 +256,11 @@ impl App {
         if name == bundled::NAME {
             return Some(Command::OpenBundled);
         }
-        let is_it =
-            |path: &&PathBuf| [path.file_name(), path.file_stem()].into_iter().flatten().any(|part| part == name);
+        let run = |path: &Path| SnapshotFile::of(path)?.run()?.file_name().map(|run| run.to_owned());
+        let is_it = |path: &&PathBuf| {
+            let parts = [path.file_name(), path.file_stem()].into_iter().flatten();
+            parts.into_iter().any(|part| part == name) || run(path).is_some_and(|run| run == name)
+        };
         self.state.recent.iter().find(is_it).cloned().map(Command::OpenPath)
     }
 

@@ -23,6 +23,7 @@ mod run;
 pub mod state;
 mod status;
 pub mod theme;
+pub mod timeline;
 pub mod toast;
 pub mod training;
 mod typed_path;

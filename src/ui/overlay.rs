@@ -9,8 +9,10 @@ use super::{
     command::{Command, CommandSender, tooltip_text},
     state::{AppState, ErrorOverImage, Opening},
     theme::{self, Palette},
+    timeline::kimg_text,
     zoom::{Measured, Zoom},
 };
+use crate::engine::{Against, PairView};
 
 /// Draws everything that lies over the canvas.
 pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measured, commands: &CommandSender) {
@@ -37,6 +39,11 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
     }
     if state.choosing && state.opening.is_none() {
         floating(ui, "networks", inner.center_top(), Align2::CENTER_TOP, |ui| networks_ui(ui, state, commands));
+    }
+    if let Some(text) = compared_text(state) {
+        floating(ui, "compared snapshots", inner.center_top(), Align2::CENTER_TOP, |ui| {
+            ui.label(RichText::new(text).small().color(Palette::of(ui.visuals()).accent));
+        });
     }
     if state.comparing {
         floating(ui, "comparing", inner.left_top(), Align2::LEFT_TOP, comparing_ui);
@@ -109,6 +116,18 @@ fn scale_text(scale: f32) -> String {
     } else {
         format!("\u{d7}{scale:.2}")
     }
+}
+
+/// What is on the left and on the right, or what differs.
+fn compared_text(state: &AppState) -> Option<String> {
+    let Against { view, .. } = state.timeline.compared()?;
+    let model = |nimg: Option<u64>| nimg.map(kimg_text);
+    let other = model(state.timeline.other.as_ref()?.nimg)?;
+    let shown = model(state.model.as_ref()?.nimg)?;
+    Some(match view {
+        PairView::SideBySide => format!("{other}  |  {shown}"),
+        PairView::Difference { gain } => format!("{gain} \u{d7} |{shown} \u{2212} {other}|"),
+    })
 }
 
 fn comparing_ui(ui: &mut Ui) {

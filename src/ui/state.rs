@@ -14,6 +14,7 @@ use super::{
     export::ExportKind,
     performance::Performance,
     picture::Picture,
+    timeline::Timeline,
     toast::Toasts,
     training::{TrainingQuestion, TrainingState},
     zoom::{CanvasView, Measured},
@@ -101,6 +102,8 @@ pub struct AppState {
     pub saved: Option<SavedImage>,
     /// Training.
     pub training: TrainingState,
+    /// The run whose snapshots are travelled through.
+    pub timeline: Timeline,
 }
 
 /// What a file dialog of the system is asking for.
@@ -114,6 +117,10 @@ pub enum FileQuestion {
     Export(ExportKind),
     /// Something that a training needs.
     Training(TrainingQuestion),
+    /// The folder of a run to open.
+    Run,
+    /// Where to write the animation of a run.
+    Sweep,
 }
 
 /// Where the network runs, for the status line.
@@ -180,6 +187,8 @@ pub enum Dialog {
     ExportTyped(ExportKind),
     /// A path that a training needs, typed.
     TrainingTyped(TrainingQuestion),
+    /// A path to write the animation of a run to, typed.
+    SweepTyped,
     /// All commands, searched.
     Palette,
     /// All shortcuts.
@@ -194,8 +203,9 @@ impl FileQuestion {
     /// The dialog that asks the same with a typed path.
     pub fn typed(self) -> Dialog {
         match self {
-            Self::Open => Dialog::OpenTyped,
+            Self::Open | Self::Run => Dialog::OpenTyped,
             Self::Save => Dialog::SaveTyped,
+            Self::Sweep => Dialog::SweepTyped,
             Self::Export(kind) => Dialog::ExportTyped(kind),
             Self::Training(question) => Dialog::TrainingTyped(question),
         }
@@ -241,6 +251,7 @@ impl AppState {
             saving: VecDeque::new(),
             saved: None,
             training: TrainingState::default(),
+            timeline: Timeline::default(),
         }
     }
 
@@ -304,7 +315,17 @@ impl AppState {
         let name = self.model.as_ref().map_or("image", |model| model.name.as_str());
         let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
         let stem: String = name.chars().take(64).map(safe).collect();
-        if stem.is_empty() { "image".to_owned() } else { stem }
+        let stem = if stem.is_empty() { "image".to_owned() } else { stem };
+        match self.model.as_ref().and_then(|model| model.nimg) {
+            Some(nimg) => format!("{stem}-{nimg:09}"),
+            None => stem,
+        }
+    }
+
+    /// The name that is proposed for the animation of the run.
+    pub fn sweep_name(&self) -> String {
+        let run = self.timeline.run.as_deref().and_then(|run| run.file_name());
+        format!("{}-training.png", run.map_or("run".into(), |run| run.to_string_lossy()))
     }
 
     /// Whether the model's file has other generators to show.

@@ -7,6 +7,7 @@ use egui::{Label, RichText, Sense, Ui, vec2};
 use super::{
     state::{AppState, DeviceLine},
     theme,
+    timeline::kimg_text,
 };
 
 /// Draws the status line. Changing figures keep their width.
@@ -39,12 +40,17 @@ fn model_text(state: &AppState) -> String {
     let device = if name == kind { name.clone() } else { format!("{name} ({kind})") };
     let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
     let config = &model.config;
+    let name = match model.nimg {
+        Some(nimg) => format!("{} \u{b7} {}", model.name, kimg_text(nimg)),
+        None => model.name.clone(),
+    };
+    let following = if state.timeline.follow { " (following)" } else { "" };
     let side = config.resolution();
     let size = match state.picture.preview() {
         Some(preview) => format!("preview {preview} > {side}"),
         None => format!("{side}\u{d7}{side}"),
     };
-    format!("{} \u{b7} {size} \u{b7} {} \u{b7} {device}", model.name, config.family_name())
+    format!("{name}{following} \u{b7} {size} \u{b7} {} \u{b7} {device}", config.family_name())
 }
 
 fn times_ui(ui: &mut Ui, state: &AppState) {

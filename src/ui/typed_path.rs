@@ -11,6 +11,7 @@ use super::{
     command::{Command, CommandSender},
     state::{AppState, Dialog},
     theme,
+    timeline::TimelineCommand,
     training::{TrainingCommand, question::Picks},
 };
 
@@ -28,7 +29,8 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
             let verb = if wanted == Wanted::NewFile { "Export" } else { "Choose" };
             (question.title(), question.words(), verb)
         }
-        _ => ("Open", "A model (.pkl, .pt, .safetensors), or a PNG saved here.", "Open"),
+        Dialog::SweepTyped => ("Export animation", TimelineCommand::Export.tooltip(), "Export"),
+        _ => ("Open", "A model (.pkl, .pt, .safetensors), a run's folder, or a PNG saved here.", "Open"),
     };
     ui.heading(heading);
     ui.weak(words);
@@ -63,6 +65,7 @@ pub fn typed_path_ui(ui: &mut Ui, dialog: Dialog, state: &AppState, commands: &C
                 Dialog::TrainingTyped(question) => {
                     Command::Training(TrainingCommand::Chosen(question, question.finished(path)))
                 }
+                Dialog::SweepTyped => Command::Timeline(TimelineCommand::ExportTo(with_png(path))),
                 _ => Command::OpenPath(path),
             });
         }
@@ -81,6 +84,7 @@ fn proposal(dialog: Dialog, state: &AppState) -> String {
             let folder = state.training.folder_for(question).unwrap_or_else(|| state.export_folder());
             return folder.join(question.file_name()).display().to_string();
         }
+        Dialog::SweepTyped => return state.capture_folder().join(state.sweep_name()).display().to_string(),
         _ => {}
     }
     let folder = state.open_dir.clone().or_else(|| std::env::current_dir().ok()).unwrap_or_default();
@@ -107,6 +111,8 @@ fn expanded(text: &str) -> PathBuf {
 /// What a typed path has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
+    /// A folder may be that of a run; opening it says if it is none.
+    Any,
     File,
     Folder,
     NewFolder,
@@ -115,7 +121,7 @@ enum Wanted {
 
 fn wanted(dialog: Dialog) -> Wanted {
     match dialog {
-        Dialog::OpenTyped => Wanted::File,
+        Dialog::OpenTyped => Wanted::Any,
         Dialog::TrainingTyped(question) => match question.picks() {
             Picks::File(_) => Wanted::File,
             Picks::Folder => Wanted::Folder,
@@ -131,6 +137,7 @@ fn problem(path: &Path, wanted: Wanted) -> Option<&'static str> {
         return Some("Type a path");
     }
     match wanted {
+        Wanted::Any => (!path.exists()).then_some("There is no such file"),
         Wanted::File if path.is_dir() => Some("This is a folder: add a file name"),
         Wanted::File => (!path.is_file()).then_some("There is no such file"),
         Wanted::Folder => (!path.is_dir()).then_some("There is no such folder"),
@@ -170,7 +177,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("model.pkl");
         std::fs::write(&file, b"x").unwrap();
-        assert_eq!(problem(&file, Wanted::File), None);
+        assert_eq!((problem(&file, Wanted::File), problem(&file, Wanted::Any)), (None, None));
+        assert_eq!(problem(folder.path(), Wanted::Any), None, "it may be a run");
+        assert!(problem(&folder.path().join("none"), Wanted::Any).is_some());
         assert!(problem(folder.path(), Wanted::File).is_some());
         assert!(problem(&folder.path().join("none.pkl"), Wanted::File).is_some());
         assert_eq!(problem(&folder.path().join("new.png"), Wanted::NewFile), None);

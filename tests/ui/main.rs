@@ -4,5 +4,6 @@ mod files;
 mod panels;
 mod pictures;
 mod scene;
+mod timeline;
 mod window;
 mod window_tests;

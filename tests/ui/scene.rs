@@ -82,6 +82,7 @@ pub fn summary(resolution: usize, label_dim: usize) -> ModelSummary {
         id: ModelId(1),
         path: Some("/models/a-model.safetensors".into()),
         name: "a-model".to_owned(),
+        nimg: None,
         network: "generator".to_owned(),
         networks: Vec::new(),
         details: vec!["a line of details".to_owned()],

@@ -13,7 +13,7 @@ use super::{
     view::REFRESH,
 };
 use crate::{
-    training::{preflight, run_folder::SnapshotFile},
+    training::{preflight, run_folder},
     ui::{
         app::App,
         background::{Answer, Background},
@@ -88,7 +88,7 @@ impl App {
             TrainingAnswer::Report(number, report) => training.look.on_report(number, report),
             TrainingAnswer::Sample(path, Ok(tile)) => {
                 // A newer one may be on its way; until then this is the newest.
-                let nimg = SnapshotFile::of(path.clone()).map_or(0, |file| file.nimg);
+                let nimg = run_folder::images_of(&path).unwrap_or(0);
                 let texture = look::texture(ctx, "training samples", &tile);
                 training.sample = Some(ShownSample { path, nimg, texture });
             }

@@ -1,5 +1,7 @@
 //! The engine as the window uses it: requests in, frames and events out.
 
+mod snapshots;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -69,6 +71,7 @@ fn open_model(config: GeneratorConfig, id: u64, placement: &Placement) -> Arc<Op
         id: ModelId(id),
         path: None,
         name: "small".to_owned(),
+        nimg: None,
         network: "generator".to_owned(),
         networks: Vec::new(),
         details: Vec::new(),
@@ -77,7 +80,13 @@ fn open_model(config: GeneratorConfig, id: u64, placement: &Placement) -> Arc<Op
         layers: generator.layers().to_vec(),
     };
     let fingerprint = fingerprint(generator.config(), &generator.state_dict().unwrap());
-    Arc::new(OpenModel { summary: Arc::new(summary), generator, fingerprint, statistics: OnceLock::new() })
+    Arc::new(OpenModel {
+        summary: Arc::new(summary),
+        generator,
+        fingerprint,
+        num_values: 0,
+        statistics: OnceLock::new(),
+    })
 }
 
 /// The values of a pose's image.
@@ -244,7 +253,8 @@ fn a_full_turn_of_the_noise_comes_back_and_half_a_turn_does_not() {
     names.iter().for_each(|name| weights.0.get_mut(name).unwrap().data.fill(0.3));
     let generator = Generator::from_state_dict(small_config(), weights, &placement).unwrap();
     let summary = open_model(small_config(), 7, &placement).summary.clone();
-    let model = OpenModel { summary, generator, fingerprint: String::new(), statistics: OnceLock::new() };
+    let model =
+        OpenModel { summary, generator, fingerprint: String::new(), num_values: 0, statistics: OnceLock::new() };
     let mut pipeline = Pipeline::new(Arc::new(model));
     for mode in [NoiseMode::Const, NoiseMode::Random] {
         let mut at = |turn: f32| {
@@ -357,11 +367,11 @@ fn model_of_file(path: &Path) -> Arc<OpenModel> {
     let (config, weights) = checkpoint::open(path, &()).unwrap().load_generator(0).unwrap();
     let generator = Generator::from_state_dict(config, weights, &Placement::cpu()).unwrap();
     let summary = open_model(small_config(), 1, &Placement::cpu()).summary.clone();
-    Arc::new(OpenModel { summary, generator, fingerprint: String::new(), statistics: OnceLock::new() })
+    Arc::new(OpenModel { summary, generator, fingerprint: String::new(), num_values: 0, statistics: OnceLock::new() })
 }
 
 fn request(model: &ModelSummary, pose: &Pose) -> RenderRequest {
-    RenderRequest { model: model.id, pose: pose.clone(), inspect: None }
+    RenderRequest::new(model.id, pose.clone())
 }
 
 /// A twin of the bundled model on the CPU.
@@ -505,7 +515,7 @@ fn the_inspected_layer_comes_with_its_edits() {
 #[test]
 fn errors_are_frames_and_the_thread_goes_on() {
     let Some(mut session) = Session::start(ComputeKind::Cpu) else { return };
-    let nobody = RenderRequest { model: ModelId(77), pose: Pose::default(), inspect: None };
+    let nobody = RenderRequest::new(ModelId(77), Pose::default());
     let stamp = session.engine.request(nobody);
     let frame = session.frame(stamp);
     assert_eq!(**frame.image.as_ref().unwrap_err(), RenderError::NotOpen(ModelId(77)));
@@ -598,7 +608,7 @@ fn an_opening_that_was_given_up_is_not_told_of() {
     });
     assert_eq!(cancelled, third);
     // The model that was open before stays usable.
-    let bundled = RenderRequest { model: opened, pose: Pose::default(), inspect: None };
+    let bundled = RenderRequest::new(opened, Pose::default());
     let stamp = session.engine.request(bundled);
     assert!(session.frame(stamp).image.is_ok());
 }
@@ -661,7 +671,7 @@ fn a_panic_of_the_render_thread_is_told_and_the_thread_goes_on() {
     };
     let engine = Engine::start(Compute::cpu(), display.clone(), Arc::new(wake)).unwrap();
     let mut session = Session { engine, display, woken: Arc::default(), events: Vec::new() };
-    let nobody = RenderRequest { model: ModelId(77), pose: Pose::default(), inspect: None };
+    let nobody = RenderRequest::new(ModelId(77), Pose::default());
     session.engine.request(nobody.clone());
     let (worker, message) = session.event(|event| match event {
         EngineEvent::WorkerRestarted { worker, message } => Some((worker.clone(), message.clone())),
