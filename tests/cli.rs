@@ -418,3 +418,30 @@ fn a_software_driver_gives_the_same_picture() {
     let largest = cpu.iter().fold(0.0f32, |max, value| max.max(value.abs()));
     assert!(difference <= 1e-4 * largest.max(1.0), "they differ by {difference} of {largest}");
 }
+
+#[test]
+fn a_run_becomes_an_animation() {
+    let folder = folder();
+    let run = folder.path().join("run/snapshots");
+    fs::create_dir_all(&run).unwrap();
+    assert!(fail(&folder, "sweep run --out run.png --device cpu").contains("no snapshots"));
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bundled.safetensors");
+    for nimg in [0, 5000] {
+        fs::copy(&model, run.join(format!("{nimg:09}.safetensors"))).unwrap();
+    }
+    let said = succeed(&folder, "sweep run --out run.png --seed 7 --psi 0.5 --between 2 --device cpu");
+    assert!(said.stderr.contains("4 frames of 2 snapshots"), "{}", said.stderr);
+    let file = std::io::BufReader::new(fs::File::open(folder.path().join("run.png")).unwrap());
+    let mut reader = png::Decoder::new(file).read_info().unwrap();
+    assert_eq!(reader.info().animation_control().map(|control| control.num_frames), Some(4));
+    let mut frame = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut frame).unwrap();
+    // The frames are the pictures that `generate` writes, and the pose that they carry can be given again.
+    succeed(&folder, "generate --seeds 7 --psi 0.5 --out images --device cpu");
+    let picture = folder.path().join("images/seed0007.png");
+    assert_eq!(image::open(&picture).unwrap().to_rgb8().into_raw(), frame);
+    assert_eq!(read_pose_file(&folder.path().join("run.png")).unwrap().pose, read_pose_file(&picture).unwrap().pose);
+    succeed(&folder, "sweep run --out again.png --pose images/seed0007.png --between 2 --device cpu");
+    let bytes = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    assert_eq!(bytes("run.png"), bytes("again.png"));
+}

@@ -45,9 +45,18 @@ impl Travel {
         self.waiting.is_none() && !(self.listing && self.listed.is_none())
     }
 
-    /// A model is being opened: what was asked for until now is not wanted any more.
+    /// A model is being opened: answers to what was asked before come too late. Should it not open, it is asked again.
     pub fn forget(&mut self, ticket: OpenTicket) {
-        (self.since, self.waiting, self.asked) = (ticket, None, None);
+        self.since = ticket;
+        if self.waiting.take().is_some() {
+            self.asked = None;
+        }
+    }
+
+    /// Another model was opened: no answer is wanted any more.
+    fn forget_all(&mut self) {
+        self.since = self.waiting.take().unwrap_or(self.since);
+        self.asked = None;
     }
 
     /// Whether an answer is still wanted.
@@ -128,9 +137,10 @@ impl App {
     }
 
     fn follow(&mut self, on: bool) {
+        let open = self.state.timeline.run.as_ref();
         if let (true, Some(Snapshot::Live { run, .. })) = (on, self.state.live())
-            && self.state.training.is_active()
-            && self.state.timeline.run.as_ref() != Some(&run)
+            && (self.state.training.is_active() || open.is_none())
+            && open != Some(&run)
         {
             self.state.timeline.enter(&run, None);
             self.travel.listed = None;
@@ -159,6 +169,7 @@ impl App {
 
     /// A model was opened: one of a run brings its timeline along.
     pub(in crate::ui) fn enter_run_of(&mut self, model: &ModelSummary) {
+        self.travel.forget_all();
         let snapshot = model.path.as_deref().and_then(SnapshotFile::of);
         let run = snapshot.as_ref().and_then(|snapshot| snapshot.run()).map(Path::to_path_buf);
         let Some((run, snapshot)) = run.zip(snapshot) else {
@@ -216,7 +227,10 @@ impl App {
         if due && !self.travel.listing {
             match self.background.list_run(run) {
                 Ok(()) => self.travel.listing = true,
-                Err(error) => log::warn!("the run's folder cannot be looked at: {error}"),
+                Err(error) => {
+                    log::warn!("the run's folder cannot be looked at: {error}");
+                    self.travel.listed = Some(Instant::now());
+                }
             }
         }
         ctx.request_repaint_after(LOOK_AGAIN);
