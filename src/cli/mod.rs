@@ -115,6 +115,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::training::config::Ada;
 
     fn parse(words: &str) -> Result<Arguments, clap::Error> {
         Arguments::try_parse_from(std::iter::once("stylescope").chain(words.split_whitespace()))
@@ -134,6 +135,26 @@ mod tests {
         assert_eq!((arguments.file, arguments.device), (None, DeviceChoice::Auto));
         assert!(parse("a.pkl b.pkl").is_err());
         assert!(parse("--device tpu").is_err());
+    }
+
+    #[test]
+    fn train_takes_its_augmentation_in_a_word() {
+        for (word, expected) in [
+            ("off", Ada::Off),
+            ("fixed:0.25", Ada::Fixed { p: 0.25 }),
+            ("adaptive", Ada::ADAPTIVE),
+            ("adaptive:0.4", Ada::adaptive(0.4)),
+        ] {
+            let arguments = parse(&format!("train --out a --ada {word}")).unwrap();
+            let Some(Command::Train(arguments)) = arguments.command else { panic!("{word}") };
+            assert_eq!(arguments.ada, Some(expected));
+        }
+        for word in ["on", "fixed", "fixed:x", "adaptive:", "off:1"] {
+            let error = parse(&format!("train --out a --ada {word}")).unwrap_err().to_string();
+            assert!(error.contains("--ada"), "{error}");
+        }
+        assert!(parse("train --resume a --lr 0.001 --gamma 2 --ada off").is_ok());
+        assert!(parse("train --out a --loss hinge").is_err());
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub struct TrainArgs {
 
     /// Augment what the discriminator sees, for few images: off, fixed:P, or adaptive with a mean sign to keep
     #[arg(long, value_name = "off|fixed:P|adaptive[:TARGET]", value_parser = ada)]
-    ada: Option<Ada>,
+    pub(super) ada: Option<Ada>,
 
     /// Train by class: that of dataset.json, or the portraits' hair style
     #[arg(long)]

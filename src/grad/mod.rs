@@ -17,6 +17,8 @@ pub mod primitive;
 mod var;
 
 #[cfg(test)]
+pub(crate) mod tally;
+#[cfg(test)]
 pub(crate) mod tests;
 
 pub use backward::gradients;

@@ -30,6 +30,10 @@ struct Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if self.op.is_some() {
+            super::tally::free(&self.value);
+        }
         if self.value.device() == Device::flex() {
             primitive::recycle(self.value.extract());
         }
@@ -84,7 +88,11 @@ impl Var {
     /// The result of `op`.
     pub(super) fn of(op: Op) -> Self {
         let value = op.value();
+        #[cfg(test)]
+        super::tally::count(&op, &value);
         if RECORDING.get() && op.parents().iter().any(|parent| parent.is_tracked()) {
+            #[cfg(test)]
+            super::tally::keep(&value);
             Self(Rc::new(Node { value, id: next_id(), tracked: true, op: Some(op) }))
         } else {
             Self::constant(value)

@@ -310,88 +310,105 @@ impl GeneratorConfig {
     /// # Errors
     /// The first field that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check =
-            |ok: bool, field, value: String, rule| if ok { Ok(()) } else { Err(ConfigError { field, value, rule }) };
-        let width = |field, value: usize| {
-            check((1..=MAX_WIDTH).contains(&value), field, value.to_string(), "it must be between 1 and 4096")
-        };
-        let resolution = self.resolution();
+        check_images(self.resolution(), self.img_channels(), self.label_dim(), self.channels())?;
+        let MappingConfig { num_layers, hidden_dim, lr_multiplier, .. } = *self.mapping();
+        check_width("z_dim", self.z_dim())?;
+        check_width("w_dim", self.w_dim())?;
+        check_width("mapping.hidden_dim", hidden_dim)?;
         check(
-            resolution.is_power_of_two() && (4..=MAX_RESOLUTION).contains(&resolution),
-            "resolution",
-            resolution.to_string(),
-            "it must be a power of two between 4 and 1024",
-        )?;
-        width("z_dim", self.z_dim())?;
-        width("w_dim", self.w_dim())?;
-        check(self.label_dim() <= MAX_WIDTH, "label_dim", self.label_dim().to_string(), "it must be at most 4096")?;
-        check(
-            matches!(self.img_channels(), 1 | 3 | 4),
-            "img_channels",
-            self.img_channels().to_string(),
-            "it must be 1 (grey), 3 (RGB) or 4 (RGBA)",
-        )?;
-        width("mapping.hidden_dim", self.mapping().hidden_dim)?;
-        check(
-            (1..=64).contains(&self.mapping().num_layers) || !self.has_styles(),
+            (1..=64).contains(&num_layers) || !self.has_styles(),
             "mapping.num_layers",
-            self.mapping().num_layers.to_string(),
+            num_layers,
             "it must be between 1 and 64",
         )?;
-        let lr_multiplier = self.mapping().lr_multiplier;
         check(
             lr_multiplier.is_finite() && lr_multiplier > 0.0,
             "mapping.lr_multiplier",
-            lr_multiplier.to_string(),
+            lr_multiplier,
             "it must be positive",
         )?;
-        for r in resolutions(resolution) {
-            width("channels", self.channels().at(r))?;
+        match self {
+            Self::StyleGan2(c) => c.validate(),
+            Self::StyleGan1(c) => c.validate(),
         }
-        if let Self::StyleGan2(c) = self {
-            check(
-                (1..=16).contains(&c.resample_filter.len()) && c.resample_filter.iter().sum::<f32>().is_normal(),
-                "resample_filter",
-                format!("{:?}", c.resample_filter),
-                "it must have 1 to 16 taps whose sum is not zero",
-            )?;
-            check(
-                c.conv_clamp.is_none_or(|limit| limit.is_finite() && limit > 0.0),
-                "conv_clamp",
-                format!("{:?}", c.conv_clamp),
-                "it must be positive",
-            )?;
-        }
-        if let Self::StyleGan1(c) = self {
-            let StyleGan1Features { input, styles, use_noise, resample_filter } = &c.features;
-            check(
-                matches!(resample_filter.len(), 1 | 3) && resample_filter.iter().sum::<f32>().is_normal(),
-                "resample_filter",
-                format!("{resample_filter:?}"),
-                "it must have 1 or 3 taps whose sum is not zero",
-            )?;
-            let constant = *input == SynthesisInput::Constant;
-            check(
-                c.variant == StyleGan1Variant::Official || (*styles && *use_noise && constant),
-                "variant",
-                "community".into(),
-                "the community port has styles, noise and a constant input",
-            )?;
-            check(
-                *styles || (!constant && c.w_dim == c.z_dim + c.label_dim),
-                "styles",
-                "false".into(),
-                "without styles the input must be the latent, and w_dim its length with the label's",
-            )?;
-            check(
-                (0.0..=8.0).contains(&c.lod),
-                "lod",
-                c.lod.to_string(),
-                "it must be between 0 (full resolution) and 8",
-            )?;
-        }
-        Ok(())
     }
+}
+
+impl StyleGan2Config {
+    /// Checks what StyleGAN2 alone has.
+    fn validate(&self) -> Result<(), ConfigError> {
+        check_filter(&self.resample_filter)?;
+        check(
+            self.conv_clamp.is_none_or(|limit| limit.is_finite() && limit > 0.0),
+            "conv_clamp",
+            format!("{:?}", self.conv_clamp),
+            "it must be positive",
+        )
+    }
+}
+
+impl StyleGan1Config {
+    /// Checks what StyleGAN alone has.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let StyleGan1Features { input, styles, use_noise, ref resample_filter } = self.features;
+        check(
+            matches!(resample_filter.len(), 1 | 3) && resample_filter.iter().sum::<f32>().is_normal(),
+            "resample_filter",
+            format!("{resample_filter:?}"),
+            "it must have 1 or 3 taps whose sum is not zero",
+        )?;
+        let constant = input == SynthesisInput::Constant;
+        check(
+            self.variant == StyleGan1Variant::Official || (styles && use_noise && constant),
+            "variant",
+            "community",
+            "the community port has styles, noise and a constant input",
+        )?;
+        check(
+            styles || (!constant && self.w_dim == self.z_dim + self.label_dim),
+            "styles",
+            "false",
+            "without styles the input must be the latent, and w_dim its length with the label's",
+        )?;
+        check((0.0..=8.0).contains(&self.lod), "lod", self.lod, "it must be between 0 (full resolution) and 8")
+    }
+}
+
+/// An error that names the field, unless `ok`.
+pub(crate) fn check(
+    ok: bool,
+    field: &'static str,
+    value: impl ToString,
+    rule: &'static str,
+) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), rule }) }
+}
+
+fn check_width(field: &'static str, value: usize) -> Result<(), ConfigError> {
+    check((1..=MAX_WIDTH).contains(&value), field, value, "it must be between 1 and 4096")
+}
+
+pub(super) fn check_filter(taps: &[f32]) -> Result<(), ConfigError> {
+    let ok = (1..=16).contains(&taps.len()) && taps.iter().sum::<f32>().is_normal();
+    check(ok, "resample_filter", format!("{taps:?}"), "it must have 1 to 16 taps whose sum is not zero")
+}
+
+/// What a generator and a discriminator both have.
+pub(super) fn check_images(
+    resolution: usize,
+    img_channels: usize,
+    label_dim: usize,
+    channels: &ChannelTable,
+) -> Result<(), ConfigError> {
+    check(
+        resolution.is_power_of_two() && (4..=MAX_RESOLUTION).contains(&resolution),
+        "resolution",
+        resolution,
+        "it must be a power of two between 4 and 1024",
+    )?;
+    check(matches!(img_channels, 1 | 3 | 4), "img_channels", img_channels, "it must be 1 (grey), 3 (RGB) or 4 (RGBA)")?;
+    check(label_dim <= MAX_WIDTH, "label_dim", label_dim, "it must be at most 4096")?;
+    resolutions(resolution).try_for_each(|r| check_width("channels", channels.at(r)))
 }
 
 #[cfg(test)]

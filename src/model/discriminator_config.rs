@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::{
-    ChannelTable, ConfigError, MAX_RESOLUTION, MAX_WIDTH, MappingConfig, StyleGan1Variant, resolutions,
+    ChannelTable, ConfigError, MAX_WIDTH, MappingConfig, StyleGan1Variant, check, check_filter, check_images,
 };
 
 /// A group of the minibatch standard deviation that no batch exceeds.
@@ -161,37 +161,20 @@ impl DiscriminatorConfig {
     /// # Errors
     /// The first field that is out of its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let check =
-            |ok: bool, field, value: String, rule| if ok { Ok(()) } else { Err(ConfigError { field, value, rule }) };
-        let resolution = self.resolution();
-        check(
-            resolution.is_power_of_two() && (4..=MAX_RESOLUTION).contains(&resolution),
-            "resolution",
-            resolution.to_string(),
-            "it must be a power of two between 4 and 1024",
-        )?;
-        let colours = self.img_channels();
-        check(matches!(colours, 1 | 3 | 4), "img_channels", colours.to_string(), "it must be 1, 3 or 4")?;
-        check(self.label_dim() <= MAX_WIDTH, "label_dim", self.label_dim().to_string(), "it must be at most 4096")?;
-        for r in resolutions(resolution) {
-            let channels = self.channels().at(r);
-            let ok = (1..=MAX_WIDTH).contains(&channels);
-            check(ok, "channels", channels.to_string(), "it must be between 1 and 4096")?;
-        }
+        check_images(self.resolution(), self.img_channels(), self.label_dim(), self.channels())?;
         let (taps, group, features) = match self {
             Self::StyleGan2(c) => (&c.resample_filter, c.mbstd_group_size.unwrap_or(1), c.mbstd_num_channels),
             Self::StyleGan1(c) => (&c.resample_filter, c.mbstd_group_size, 1),
         };
-        let ok = (1..=16).contains(&taps.len()) && taps.iter().sum::<f32>().is_normal();
-        check(ok, "resample_filter", format!("{taps:?}"), "it must have 1 to 16 taps whose sum is not zero")?;
-        check(group > 0, "mbstd_group_size", group.to_string(), "it must be positive")?;
+        check_filter(taps)?;
+        check(group > 0, "mbstd_group_size", group, "it must be positive")?;
         let ok = features == 0 || self.channels().at(4).is_multiple_of(features);
-        check(ok, "mbstd_num_channels", features.to_string(), "it must divide the channels at 4 pixels")?;
+        check(ok, "mbstd_num_channels", features, "it must divide the channels at 4 pixels")?;
         if let Self::StyleGan2(c) = self {
             let ok = c.label_vector_dim().is_none_or(|dim| (1..=MAX_WIDTH).contains(&dim));
-            check(ok, "cmap_dim", c.cmap_dim.to_string(), "it must be between 1 and 4096")?;
+            check(ok, "cmap_dim", c.cmap_dim, "it must be between 1 and 4096")?;
             let ok = !c.grows || c.architecture == DiscriminatorArchitecture::Orig;
-            check(ok, "grows", c.grows.to_string(), "only the orig architecture grows")?;
+            check(ok, "grows", c.grows, "only the orig architecture grows")?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    config::{Architecture, ConfigError, GeneratorConfig},
+    config::{Architecture, ConfigError, GeneratorConfig, check},
     discriminator_config::{DiscriminatorArchitecture, DiscriminatorConfig},
 };
 
@@ -206,10 +206,6 @@ impl Changes {
     }
 }
 
-fn check(ok: bool, field: &'static str, value: impl ToString, rule: &'static str) -> Result<(), ConfigError> {
-    if ok { Ok(()) } else { Err(ConfigError { field, value: value.to_string(), rule }) }
-}
-
 impl TrainConfig {
     /// Side of the images in pixels.
     pub fn resolution(&self) -> usize {
@@ -241,7 +237,8 @@ impl TrainConfig {
     /// The first field that is out of its range, or does not fit another one.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.generator.validate()?;
-        self.validate_discriminator()?;
+        self.discriminator.validate()?;
+        self.validate_pair()?;
         self.validate_batch()?;
         self.validate_optimizer()?;
         self.validate_regularization()?;
@@ -263,21 +260,13 @@ impl TrainConfig {
         Ok(())
     }
 
-    fn validate_discriminator(&self) -> Result<(), ConfigError> {
+    /// Whether the discriminator takes what the generator gives.
+    fn validate_pair(&self) -> Result<(), ConfigError> {
         let (g, d) = (&self.generator, &self.discriminator);
         let same = "it must be that of the generator";
         check(d.resolution() == g.resolution(), "discriminator.resolution", d.resolution(), same)?;
         check(d.img_channels() == g.img_channels(), "discriminator.img_channels", d.img_channels(), same)?;
         check(d.label_dim() == g.label_dim(), "discriminator.label_dim", d.label_dim(), same)?;
-        for r in crate::model::config::resolutions(d.resolution()) {
-            let channels = d.channels().at(r);
-            check(
-                (1..=crate::model::config::MAX_WIDTH).contains(&channels),
-                "discriminator.channels",
-                channels,
-                "every resolution must have between 1 and 4096",
-            )?;
-        }
         let msg = (
             self.generator_is_msg(),
             matches!(d, DiscriminatorConfig::StyleGan2(c) if c.architecture == DiscriminatorArchitecture::Msg),

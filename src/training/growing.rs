@@ -107,6 +107,9 @@ pub fn for_budget(initial_resolution: usize, resolution: usize, kimg: f64, batch
 }
 
 #[cfg(test)]
+mod borders;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::training::preset::{Preset, PresetOptions};

@@ -406,3 +406,6 @@ fn add_gradients(sum: &mut BTreeMap<String, Var>, more: BTreeMap<String, Var>) {
         sum.insert(name, total);
     }
 }
+
+#[cfg(test)]
+mod tests;

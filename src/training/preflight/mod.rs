@@ -162,10 +162,16 @@ fn memory(config: &TrainConfig) -> u64 {
     // Weights, two moments; the generator's moving average.
     let state = 4 * g.parameters + 3 * d.parameters;
     let gradients = g.parameters.max(d.parameters);
+    BYTES * (state + gradients + graph_values(config)).max(CHECKPOINT_COPIES * state)
+}
+
+/// Values that the largest phase keeps for its gradients.
+fn graph_values(config: &TrainConfig) -> u64 {
+    let [g, d] = costs_at(config, config.resolution());
     let kept = |batch: usize, cost: Cost| batch as u64 * cost.kept + cost.shared;
     let penalty = |batch: usize, cost: Cost| (kept(batch, cost) as f64 * SECOND_ORDER_KEPT) as u64;
     let batch = config.batch;
-    let mut phases = vec![kept(batch, g) + kept(batch, d), kept(2 * batch, d)];
+    let mut phases = vec![kept(batch, g) + kept(batch, d), 2 * kept(batch, d)];
     if config.pl_weight > 0.0 {
         phases.push(penalty(batch / config.pl_batch_shrink, g));
     }
@@ -173,8 +179,7 @@ fn memory(config: &TrainConfig) -> u64 {
         phases.push(penalty(batch, d));
     }
     if matches!(config.loss, Loss::WganGp { .. }) {
-        phases.push(kept(2 * batch, d) + penalty(batch, d));
+        phases.push(2 * kept(batch, d) + penalty(batch, d));
     }
-    let training = state + gradients + phases.into_iter().max().unwrap_or(0);
-    BYTES * training.max(CHECKPOINT_COPIES * state)
+    phases.into_iter().max().unwrap_or(0)
 }

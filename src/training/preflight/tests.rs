@@ -3,8 +3,10 @@
 use burn::tensor::Device;
 
 use super::*;
+use crate::grad::tally::tally;
 use crate::training::{
-    Trainer,
+    Batch, Phases, Progress, Trainer,
+    config::{Ada, Loss},
     preset::{Preset, PresetOptions, Width},
 };
 
@@ -23,6 +25,43 @@ fn parameters_are_those_of_the_networks() {
             let preflight = Preflight::of(&config).unwrap();
             assert_eq!(preflight.parameters, counted, "{} at {resolution}, {label_dim} classes", preset.name());
         }
+    }
+}
+
+/// Arithmetic and kept values of an iteration with everything that is due, against what is expected.
+#[test]
+fn arithmetic_and_memory_are_those_of_an_iteration() {
+    let with = |preset: Preset, change: &dyn Fn(&mut TrainConfig)| {
+        let mut config = config(preset, |o| (o.resolution, o.channel_max) = (32, Some(32)));
+        change(&mut config);
+        config
+    };
+    let plain = |_: &mut TrainConfig| ();
+    let relativistic = |c: &mut TrainConfig| *c = c.clone().with_loss(Loss::Relativistic, None);
+    for (preset, change) in [
+        (Preset::StyleGan2E, &plain as &dyn Fn(&mut TrainConfig)),
+        (Preset::StyleGan2F, &relativistic),
+        (Preset::StyleGan2D, &plain),
+        (Preset::StyleGan2E, &|c| c.ada = Ada::Fixed { p: 0.5 }),
+        (Preset::Msg, &plain),
+        (Preset::StyleGanF, &plain),
+        (Preset::ProGan, &plain),
+    ] {
+        let mut config = with(preset, change);
+        config.growing = None;
+        config.style_mixing_prob = 0.0;
+        // Every regulariser in the one iteration that is looked at, as a step of its own.
+        let every = |interval: Option<u32>| interval.map(|_| 1);
+        config.generator_reg_interval = every(config.generator_reg_interval);
+        config.discriminator_reg_interval = every(config.discriminator_reg_interval);
+        let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
+        let reals = Batch { images: vec![0.25; config.batch * 3 * 32 * 32], labels: Vec::new() };
+        let taken = tally(|| trainer.step(&reals, Progress::default(), Phases { g: true, d: true }).unwrap());
+        let flops = taken.flops as f64 / (training_flops(&config, 32) * config.batch as f64);
+        let kept = taken.most_kept as f64 / graph_values(&config) as f64;
+        println!("{} {:?}: {flops:.3} of the arithmetic, {kept:.3} of the values", preset.name(), config.loss);
+        assert!((0.9..1.1).contains(&flops), "{}: {flops} of the arithmetic", preset.name());
+        assert!((0.75..1.1).contains(&kept), "{}: {kept} of the values", preset.name());
     }
 }
 
