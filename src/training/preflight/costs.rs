@@ -7,8 +7,8 @@ use std::iter::Sum;
 
 use crate::model::{
     config::{
-        Architecture, GeneratorConfig, LabelNormalization, StyleGan1Config, StyleGan2Config, SynthesisInput,
-        resolutions,
+        Architecture, GeneratorConfig, LabelNormalization, StyleGan1Config, StyleGan1Variant, StyleGan2Config,
+        SynthesisInput, resolutions,
     },
     discriminator_config::{
         DiscriminatorArchitecture, DiscriminatorConfig, StyleGan1DiscriminatorConfig, StyleGan2DiscriminatorConfig,
@@ -272,15 +272,14 @@ fn stylegan2_discriminator(c: &StyleGan2DiscriminatorConfig) -> Vec<Layer> {
     }
     let channels = c.channels.at(4);
     let statistics = channels + extra(4) + c.mbstd_num_channels;
-    let outputs = if c.label_dim > 0 { c.cmap_dim } else { 1 };
     let mut last = vec![
         convolution(statistics, channels, 3, 16, 16, 2 * statistics * 16),
         dense(channels * 16, channels),
-        dense(channels, outputs),
+        dense(channels, c.outputs()),
     ];
-    if c.label_dim > 0 {
-        last.push(dense(c.label_dim, c.cmap_dim));
-        last.extend((0..c.mapping.num_layers).map(|_| dense(c.cmap_dim, c.cmap_dim)));
+    if let Some(dim) = c.label_vector_dim() {
+        last.push(dense(c.label_dim, dim));
+        last.extend((0..c.mapping.num_layers).map(|_| dense(dim, dim)));
     }
     layers.push(Layer { place: Place::Block(4), cost: last.into_iter().sum() });
     layers
@@ -305,13 +304,14 @@ fn stylegan1_discriminator(c: &StyleGan1DiscriminatorConfig) -> Vec<Layer> {
         layers.push(Layer { place: Place::Colours(r), cost: convolution(c.img_channels, channels, 1, area, area, 0) });
         if r > 4 {
             let place = Place::Block(r);
-            layers.push(Layer { place, cost: convolution(channels, channels, 3, area, area, 0) });
-            let blurred = if c.resample_filter.len() > 1 { channels * area } else { 0 };
             let outputs = c.channels.at(r / 2);
-            let mut down = convolution(channels, outputs, 3, area, area / 4, blurred);
+            let between = if c.variant == StyleGan1Variant::Community { outputs } else { channels };
+            layers.push(Layer { place, cost: convolution(channels, between, 3, area, area, 0) });
+            let blurred = if c.resample_filter.len() > 1 { between * area } else { 0 };
+            let mut down = convolution(between, outputs, 3, area, area / 4, blurred);
             if r >= c.fused_from {
-                let weight = (channels * outputs) as u64;
-                let fused = convolution(channels, outputs, 4, area / 4, area / 4, blurred);
+                let weight = (between * outputs) as u64;
+                let fused = convolution(between, outputs, 4, area / 4, area / 4, blurred);
                 down = Cost { parameters: down.parameters, shared: 9 * weight + 6 * 16 * weight, ..fused };
             }
             layers.push(Layer { place, cost: down });
