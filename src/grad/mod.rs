@@ -23,4 +23,4 @@ pub(crate) mod tests;
 
 pub use backward::gradients;
 pub use op::{Act, AffineMap, Fir};
-pub use var::{Dims, Var, no_graph};
+pub use var::{Dims, Var, no_graph, with_graph};

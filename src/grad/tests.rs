@@ -206,3 +206,14 @@ fn kernels_agree_with_their_twins() {
         assert_same(primitive::act_gradient(&y, &result, act), reference::act_gradient(&y, &result, act), 1e-6);
     }
 }
+
+#[test]
+fn a_graph_is_built_even_in_the_middle_of_work_without_one() {
+    let x = var([1, 1, 1, 1], 1);
+    let tracked = || x.scale(2.0).is_tracked();
+    assert!(tracked() && !no_graph(tracked) && no_graph(|| with_graph(tracked)));
+    no_graph(|| {
+        with_graph(|| ());
+        assert!(!tracked());
+    });
+}

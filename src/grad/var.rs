@@ -46,13 +46,23 @@ thread_local! {
 
 /// Runs `f` without building a graph: its results are constants.
 pub fn no_graph<T>(f: impl FnOnce() -> T) -> T {
+    recording(false, f)
+}
+
+/// Runs `f` with a graph even within [`no_graph`]: a thread of a pool that waits for others may take up a piece of work that has
+/// nothing to do with what it is in the middle of.
+pub fn with_graph<T>(f: impl FnOnce() -> T) -> T {
+    recording(true, f)
+}
+
+fn recording<T>(records: bool, f: impl FnOnce() -> T) -> T {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
             RECORDING.set(self.0);
         }
     }
-    let _restore = Restore(RECORDING.replace(false));
+    let _restore = Restore(RECORDING.replace(records));
     f()
 }
 

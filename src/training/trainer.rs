@@ -20,7 +20,7 @@ use super::{
     random::{Draws, Stream},
 };
 use crate::{
-    grad::{Var, no_graph},
+    grad::{Var, no_graph, with_graph},
     model::{
         config::GeneratorConfig,
         discriminator_config::DiscriminatorConfig,
@@ -163,12 +163,13 @@ impl Trainer {
     /// If the batch has another shape than the configuration says, or the device fails.
     pub fn step(&mut self, reals: &Batch, progress: Progress, phases: Phases) -> Result<(), TrainError> {
         match Runtime::shared() {
-            Some(runtime) => runtime.stay_in(|| self.iterate(reals, progress, phases)),
+            Some(runtime) => runtime.stay_in(|| with_graph(|| self.iterate(reals, progress, phases))),
             None => self.iterate(reals, progress, phases),
         }
     }
 
-    fn iterate(&mut self, reals: &Batch, progress: Progress, phases: Phases) -> Result<(), TrainError> {
+    /// [`Self::step`] on this thread.
+    pub(super) fn iterate(&mut self, reals: &Batch, progress: Progress, phases: Phases) -> Result<(), TrainError> {
         let stage = growing::stage(&self.config, progress.nimg);
         let (images, label, batch) = self.real_batch(reals)?;
         self.enter(&stage);

@@ -58,7 +58,8 @@ fn arithmetic_and_memory_are_those_of_an_iteration() {
         config.discriminator_reg_interval = every(config.discriminator_reg_interval);
         let mut trainer = Trainer::new(&config, &Device::flex()).unwrap();
         let reals = Batch { images: vec![0.25; config.batch * 3 * 32 * 32], labels: Vec::new() };
-        let taken = tally(|| trainer.step(&reals, Progress::default(), Phases { g: true, d: true }).unwrap());
+        // On this thread, whose operations are counted.
+        let taken = tally(|| trainer.iterate(&reals, Progress::default(), Phases { g: true, d: true }).unwrap());
         let flops = taken.flops as f64 / (training_flops(&config, 32) * config.batch as f64);
         let kept = taken.most_kept as f64 / graph_values(&config) as f64;
         println!("{} {:?}: {flops:.3} of the arithmetic, {kept:.3} of the values", preset.name(), config.loss);
