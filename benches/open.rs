@@ -4,7 +4,7 @@
 //!     cargo bench --profile dev --bench open
 //!
 //! Prints the time to the last byte, from there to the first image that is seen (a preview, with its side) and to the full one;
-//! the highest resident memory beside the file's size; and how long a cancelled opening goes on.
+//! the highest resident memory; and how long a cancelled opening goes on.
 
 use std::{
     cell::Cell,
@@ -21,7 +21,7 @@ use stylescope::{
     gpu::device::Compute,
     model::{Generator, Placement, state_dict::StateDict, trainable::TrainableDiscriminator},
     session::Pose,
-    training::preset::{Preset, PresetOptions},
+    training::preset::{Preset, PresetOptions, Width},
 };
 
 mod common;
@@ -61,7 +61,7 @@ fn snapshot(path: &Path) {
         let generator = Generator::init(config(1), seed, &Placement::cpu()).expect("a published configuration");
         add(prefix, generator.state_dict().expect("the CPU can be read"));
     }
-    let options = PresetOptions { resolution: 1024, ..PresetOptions::default() };
+    let options = PresetOptions { resolution: 1024, width: Width::Paper, ..PresetOptions::default() };
     let preset = Preset::StyleGan2F.build(&options).expect("a published configuration");
     let device = Device::flex();
     let discriminator = TrainableDiscriminator::new(preset.discriminator, &device).expect("a published configuration");
@@ -97,7 +97,7 @@ fn open(path: &Path) {
             }
         }
     };
-    let opened = Instant::now();
+    let (opened, memory) = (Instant::now(), peak());
     engine.request_with_previews(RenderRequest::new(model.id, Pose::default()));
     let mut first = None;
     loop {
@@ -120,11 +120,13 @@ fn open(path: &Path) {
         ms(first, last_byte),
         ms(full, last_byte)
     );
+    let share = |bytes: u64| bytes as f64 / size as f64;
     println!(
-        "peak memory {:.2} of the file's size, {} MB of it before",
-        peak() as f64 / size as f64,
-        before / 1_000_000
+        "peak memory in sizes of the file: {:.2} when opened, {:.2} with both images",
+        share(memory),
+        share(peak())
     );
+    println!("{} MB of it before anything was opened", before / 1_000_000);
     drop(engine);
     cancel(path);
 }

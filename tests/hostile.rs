@@ -612,6 +612,12 @@ fn files_of_other_kinds_are_named() {
         ("HTML", b"<!DOCTYPE html><html></html>".to_vec(), "web page"),
         ("HDF5", b"\x89HDF\r\n\x1a\n".to_vec(), "HDF5"),
         ("tar", tar, "a tar archive"),
+        ("text", "caf\u{e9} ".repeat(200).into_bytes(), "a text file"),
+        ("text and a zero", b"text\0text".to_vec(), "no model file that is known"),
+        ("images", zip(&[Entry::new("00/a.png", vec![1; 9])]), "a zip archive of images"),
+        ("packed images", zip(&[Entry { method: 8, ..Entry::new("a.jpg", vec![1; 9]) }]), "a zip archive of images"),
+        ("packed papers", zip(&[Entry { method: 8, ..Entry::new("a/b.doc", vec![1; 9]) }]), "it has a/b.doc"),
+        ("an empty zip", zip(&[]), "an empty zip archive"),
         ("zeros", vec![0; 1000], "no model file that is known"),
     ]);
 }

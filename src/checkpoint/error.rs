@@ -7,7 +7,8 @@ use crate::{base::atomic_file::AtomicFileError, model::config::ConfigError};
 
 /// What can be opened, for every message about a file that cannot.
 pub const WHAT_OPENS: &str = "Stylescope opens official StyleGAN2 pickles (PyTorch), official StyleGAN and StyleGAN2 \
-    pickles (TensorFlow), community StyleGAN2 and StyleGAN checkpoints (.pt) and its own .safetensors";
+    pickles (TensorFlow), community StyleGAN2 and StyleGAN checkpoints (.pt), state dicts of these (.pt, .safetensors), \
+    folders of trainings and its own .safetensors";
 
 /// A file that could not be opened or saved.
 #[derive(Debug, thiserror::Error)]

@@ -101,7 +101,21 @@ pub(super) fn guess(bytes: &[u8]) -> String {
     if bytes.get(257..262) == Some(b"ustar") {
         return "a tar archive, as PyTorch before 0.1.10 wrote them".to_owned();
     }
+    if is_text(bytes) {
+        return "a text file".to_owned();
+    }
     "no model file that is known".to_owned()
+}
+
+/// Whether the beginning of a file is text. A letter at the end may be cut.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_some() => return false,
+        Err(error) => error.valid_up_to(),
+        Ok(text) => text.len(),
+    };
+    let text = bytes.get(..valid).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    !text.is_empty() && !text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace())
 }
 
 /// What a pickle without a known network holds.

@@ -7,7 +7,7 @@ use super::{
     source::Section,
     tensor::{DType, Storage},
     torch::Storages,
-    zip_archive::ZipArchive,
+    zip_archive::{ZipArchive, other_archive},
 };
 
 /// A parsed file.
@@ -39,10 +39,10 @@ pub(super) fn read<'a>(file: Section<'a>, progress: &'a dyn Progress) -> Result<
     drop(pickles);
     let name = first.as_deref().ok_or_else(|| {
         let scripted = archive.names().any(|name| name.ends_with("constants.pkl"));
-        Fault::unsupported(if scripted {
-            "a TorchScript program"
-        } else {
-            "a zip archive without a PyTorch checkpoint"
+        Fault::unsupported(match archive.names().next() {
+            _ if scripted => "a TorchScript program".to_owned(),
+            Some(name) => other_archive(name),
+            None => "an empty zip archive".to_owned(),
         })
     })?;
     if second.is_some() {

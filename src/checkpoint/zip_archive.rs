@@ -48,7 +48,7 @@ impl<'a> ZipArchive<'a> {
     pub fn open(file: Section<'a>, progress: &'a dyn Progress) -> Result<Self, Fault> {
         let (count, extent) = directory(file)?;
         if count > MAX_ENTRIES {
-            return Err(Fault::damaged("the zip directory", format!("{count} entries are more than a checkpoint has")));
+            return Err(Fault::unsupported(format!("a zip archive of {count} files, more than any checkpoint has")));
         }
         let bytes = file.get(extent.start, extent.len()).map_err(|cause| cause.into_fault(extent.start))?;
         let mut directory = Directory { file, bytes: &bytes, start: extent.start, position: 0 };
@@ -104,7 +104,7 @@ impl<'a> ZipArchive<'a> {
 /// Number of entries and position of the central directory.
 fn directory(file: Section<'_>) -> Result<(usize, Range<usize>), Fault> {
     let missing =
-        || Fault::damaged("the end of the file", "the zip directory is not there; was the download complete?");
+        || Fault::damaged("the end of the file", "the zip directory is not there, as after a download that broke off");
     // The comment at the end may have 65535 bytes, and must end with the file.
     let lowest = file.len().saturating_sub(END_LEN + LOCATOR64_LEN + usize::from(u16::MAX));
     let tail = file.get(lowest, file.len() - lowest).map_err(|cause| cause.into_fault(lowest))?;
@@ -185,6 +185,10 @@ impl<'b> Directory<'_, 'b> {
         if flags & 0x2041 != 0 {
             return Err(broken("it is encrypted"));
         }
+        let is_torch = name.ends_with("data.pkl") || name.contains("/data/");
+        if method != 0 && !is_torch {
+            return Err(Fault::unsupported(other_archive(name)));
+        }
         if method != 0 || size != compressed {
             return Err(broken(
                 "it is compressed, which PyTorch never does; unpack the archive and pack it again uncompressed",
@@ -209,6 +213,16 @@ impl<'b> Directory<'_, 'b> {
         }
         Ok(local + LOCAL_LEN + name_len + extra_len)
     }
+}
+
+/// What an archive is that has an entry of this name and no checkpoint.
+pub(super) fn other_archive(name: &str) -> String {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    if extension.is_some_and(|extension| ["png", "jpg", "jpeg", "webp"].contains(&extension.as_str())) {
+        return "a zip archive of images and no model; `stylescope dataset check` says whether it can be trained on"
+            .into();
+    }
+    format!("a zip archive without a PyTorch checkpoint (it has {}); if a model is in it, unpack it first", shown(name))
 }
 
 /// Replaces those of [size, compressed size, offset] that are marked by the values of the 64-bit extra field.
