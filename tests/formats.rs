@@ -231,7 +231,9 @@ fn folders_give_their_newest_snapshot() {
     let (config, weights) = best(&open(folder.path(), &()).unwrap());
     fs::create_dir(folder.path().join("snapshots")).unwrap();
     save_safetensors(&folder.path().join("snapshots/snapshot-002000.safetensors"), &config, &weights, &[]).unwrap();
-    assert!(open(folder.path(), &()).unwrap().path.ends_with("snapshot-002000.safetensors"));
+    for path in [folder.path().to_owned(), folder.path().join("snapshots")] {
+        assert!(open(&path, &()).unwrap().path.ends_with("snapshots/snapshot-002000.safetensors"));
+    }
 }
 
 #[derive(Default)]
