@@ -1,9 +1,10 @@
-//! Building blocks that know nothing of tensors: mailboxes, named threads, paths, atomic files, numpy's random numbers.
+//! Building blocks that know nothing of tensors: mailboxes, named threads and their priority, paths, atomic files, numpy's random numbers.
 
 pub mod atomic_file;
 pub mod error_chain;
 pub mod mailbox;
 pub mod numpy_rng;
 pub mod paths;
+pub mod priority;
 pub mod regular_file;
 pub mod worker;

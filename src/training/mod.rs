@@ -4,6 +4,7 @@
 pub mod ada;
 pub mod checkpoint_store;
 pub mod config;
+pub mod courtesy;
 pub mod diagnosis;
 pub mod diversity;
 pub mod error;

@@ -21,6 +21,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{
     config::{Changes, TrainConfig},
+    courtesy,
     error::TrainError,
     history::HistoryLine,
     trainer::Progress,
@@ -65,6 +66,30 @@ pub enum TrainCommand {
     SnapshotNow,
     /// Write a checkpoint and end.
     Stop,
+    /// Fail in this way: for tests of those who listen.
+    #[doc(hidden)]
+    Fail(Fault),
+}
+
+/// Ways to fail.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "for tests")]
+pub enum Fault {
+    Panic,
+    LostDevice,
+    NotFinite,
+}
+
+impl Fault {
+    fn happen(self, nimg: u64) -> TrainError {
+        match self {
+            #[allow(clippy::panic, reason = "what it is for")]
+            Self::Panic => panic!("asked for"),
+            Self::LostDevice => TrainError::Device { what: "a step".into(), cause: "the device was lost".into() },
+            Self::NotFinite => TrainError::NotFinite { nimg, advice: "Resume it.".into() },
+        }
+    }
 }
 
 /// What a training tells.
@@ -105,6 +130,8 @@ pub enum TrainEvent {
     Snapshot(PathBuf),
     /// A checkpoint was written.
     Checkpoint(PathBuf),
+    /// Something that was asked for did not work; the training goes on.
+    Notice(String),
     /// The training waits; with a reason if something failed.
     Paused(Option<String>),
     /// It goes on.
@@ -187,20 +214,31 @@ impl TrainingSession {
     /// # Errors
     /// If the system refuses the thread.
     pub fn start(folder: PathBuf, start: Start, device: Device) -> Result<Self, TrainError> {
-        Self::start_waking(folder, start, device, Arc::new(|| {}))
+        Self::launch(folder, start, device, Arc::new(|| {}), || {})
     }
 
-    /// The same; `wake` is called after each event.
+    /// The same beside a window: the training gives way to all other threads, and `wake` is called after each event.
     ///
     /// # Errors
     /// If the system refuses the thread.
-    pub fn start_waking(folder: PathBuf, start: Start, device: Device, wake: Wake) -> Result<Self, TrainError> {
+    pub fn start_in_background(folder: PathBuf, start: Start, device: Device, wake: Wake) -> Result<Self, TrainError> {
+        Self::launch(folder, start, device, wake, courtesy::give_way)
+    }
+
+    fn launch(
+        folder: PathBuf,
+        start: Start,
+        device: Device,
+        wake: Wake,
+        before: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, TrainError> {
         let (commands, inbox) = bounded(COMMANDS);
         let (outbox, events) = bounded(EVENTS);
         let (ema, abort) = (Mailbox::default(), Arc::new(AtomicBool::new(false)));
         let live = Arc::new(Live::default());
         let shared = Shared { ema: ema.clone(), live: Arc::clone(&live), abort: Arc::clone(&abort) };
         let body = move || {
+            before();
             let outlet = Outlet(outbox, wake);
             let result = worker::catch(|| {
                 let mut run = Run::new(folder, start, device, inbox, outlet.clone(), shared)?;

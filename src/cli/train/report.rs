@@ -45,6 +45,7 @@ pub(super) fn follow(session: &TrainingSession, config: &TrainConfig, interrupte
             }
             TrainEvent::Tick { line, sec_per_kimg, remaining } => report.tick(line, sec_per_kimg, remaining),
             TrainEvent::Sample(_) | TrainEvent::Snapshot(_) | TrainEvent::Checkpoint(_) | TrainEvent::Resumed => {}
+            TrainEvent::Notice(notice) => eprintln!("\n{notice}"),
             TrainEvent::Paused(Some(reason)) => eprintln!("\npaused: {reason}; trying again every half minute"),
             TrainEvent::Paused(None) => eprintln!("\npaused"),
             TrainEvent::Ended { nimg, complete } => {

@@ -21,7 +21,7 @@ mod rgb;
 mod runtime;
 #[allow(unsafe_code, reason = "vector instructions have no safe interface")]
 mod simd;
-mod threads;
+pub mod threads;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod upsample;
 mod winograd;

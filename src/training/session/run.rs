@@ -294,8 +294,12 @@ impl Run {
                 Some(TrainCommand::SnapshotNow) => match self.snapshot() {
                     Ok(path) => self.outlet.tell(TrainEvent::Snapshot(path)),
                     // Asked for, not needed: it is told, and the training goes on.
-                    Err(error) => log::warn!("the snapshot was not written: {}", error_chain(&error)),
+                    Err(error) => {
+                        self.outlet
+                            .tell(TrainEvent::Notice(format!("The snapshot was not written: {}", error_chain(&error))));
+                    }
                 },
+                Some(TrainCommand::Fail(fault)) => return Err(fault.happen(self.progress.nimg)),
             }
         }
     }

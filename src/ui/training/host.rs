@@ -1,7 +1,10 @@
 //! The running training: started on a thread of its own, because reading the weights to begin with takes a while, and
 //! listened to without waiting.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
@@ -14,6 +17,7 @@ use crate::{
     training::{
         TrainConfig,
         config::Changes,
+        courtesy,
         session::{Start, TrainCommand, TrainingSession, Wake},
         transfer::{self, InitialWeights},
     },
@@ -61,12 +65,17 @@ pub struct TrainingHost {
     /// What was asked of a training that is being launched.
     waiting: Vec<TrainCommand>,
     session: Option<TrainingSession>,
+    /// When a hand moved something last, as long as the training takes fewer processors for it.
+    hand_moved: Option<Instant>,
 }
+
+/// How long after a drag the training takes all processors again.
+const HAND_RESTS: Duration = Duration::from_millis(600);
 
 impl TrainingHost {
     /// Nothing runs yet. `wake` is called when there is something to take over.
     pub fn new(compute: Compute, wake: Wake) -> Self {
-        Self { compute, wake, launching: None, waiting: Vec::new(), session: None }
+        Self { compute, wake, launching: None, waiting: Vec::new(), session: None, hand_moved: None }
     }
 
     /// What computes, for whoever trains a few steps to measure them.
@@ -87,7 +96,7 @@ impl TrainingHost {
         };
         let work = move || {
             let launched = prepare(launch).and_then(|(folder, start)| {
-                TrainingSession::start_waking(folder.clone(), start, device, wake.clone())
+                TrainingSession::start_in_background(folder.clone(), start, device, wake.clone())
                     .map(|session| (folder, session))
                     .map_err(|error| error_chain(&error))
             });
@@ -130,6 +139,18 @@ impl TrainingHost {
             if view.phase.is_active() {
                 view.phase = failed("the training ended without a word".into());
             }
+        }
+    }
+
+    /// Lets the training take fewer processors while a hand moves something.
+    pub fn make_room(&mut self, hand_moves: bool) {
+        if hand_moves {
+            if self.hand_moved.replace(Instant::now()).is_none() {
+                courtesy::make_room(true);
+            }
+        } else if self.hand_moved.is_some_and(|moved| moved.elapsed() > HAND_RESTS) {
+            self.hand_moved = None;
+            courtesy::make_room(false);
         }
     }
 

@@ -43,6 +43,7 @@ impl App {
         let training = &mut self.state.training;
         let Some(view) = training.view.as_mut().filter(|view| view.phase.is_active()) else { return };
         self.training.poll(view);
+        self.training.make_room(ctx.input(|input| input.pointer.any_down()));
         if let (Some(config), Some(seconds)) = (&view.config, view.sec_per_kimg) {
             let flops = preflight::flops_per_image(config, view.progress.nimg);
             training.flops_per_second = Some(1000.0 * flops / seconds).filter(|rate| rate.is_finite() && *rate > 0.0);

@@ -67,7 +67,7 @@ pub struct TrainingView {
     pub config: Option<Arc<TrainConfig>>,
     /// Values that learn: generator and discriminator.
     pub parameters: Option<[usize; 2]>,
-    /// What was noticed at the beginning.
+    /// What was noticed on the way, oldest first.
     pub notes: Vec<String>,
     /// Where it is now.
     pub progress: Progress,
@@ -142,6 +142,10 @@ impl TrainingView {
                 }
             }
             TrainEvent::Checkpoint(_) => {}
+            TrainEvent::Notice(notice) => {
+                self.notes.retain(|known| *known != notice);
+                self.notes.push(notice);
+            }
             TrainEvent::Paused(reason) => match &mut self.phase {
                 // A pause that was told before the training heard of the stop is over; a reason is trouble with the saving.
                 Phase::Stopping(trouble) => *trouble = reason,
