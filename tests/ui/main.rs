@@ -5,5 +5,7 @@ mod panels;
 mod pictures;
 mod scene;
 mod timeline;
+mod training;
+mod training_panel;
 mod window;
 mod window_tests;

@@ -23,7 +23,7 @@ use stylescope::{
 };
 
 /// Longer than anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Part of the canvas' shorter side that is looked at: nothing lies over the image there.
 const LOOKED_AT: f32 = 0.4;
 

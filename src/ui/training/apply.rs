@@ -13,7 +13,7 @@ use super::{
 use crate::{
     session::{Pose, PoseEdit, pose::SeedPosition},
     training::{sample_grid, session::TrainCommand},
-    ui::{app::App, background::Answer, state::FileQuestion, toast::ToastKind},
+    ui::{app::App, background::Answer, dock::DockTab, state::FileQuestion, toast::ToastKind},
 };
 
 impl App {
@@ -54,6 +54,7 @@ impl App {
                 self.tell_training(TrainCommand::Stop);
             }
             TrainingCommand::KeepOpen => training.closing = None,
+            TrainingCommand::Inject(fault) => self.tell_training(TrainCommand::Fail(fault)),
         }
         ctx.request_repaint();
     }
@@ -86,7 +87,8 @@ impl App {
 
     /// Writes the charts as they will be in the next picture of the window.
     fn export_png(&mut self, path: PathBuf, ctx: &Context) {
-        let Some(area) = charts::area(ctx) else {
+        let in_sight = self.state.dock.shows(DockTab::Training);
+        let Some(area) = charts::area(ctx).filter(|_| in_sight) else {
             self.state.toasts.push(ToastKind::Info, "The charts are not in sight");
             return;
         };

@@ -9,7 +9,7 @@ use super::{
     form::Control,
     question::{Picks, TrainingQuestion},
 };
-use crate::ui::state::AppState;
+use crate::{training::session::Fault, ui::state::AppState};
 
 /// Something that the user wants of a training.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +46,9 @@ pub enum TrainingCommand {
     CloseUnsaved,
     /// Do not close the window after all.
     KeepOpen,
+    /// Let the training fail in this way: for tests.
+    #[doc(hidden)]
+    Inject(Fault),
 }
 
 const fn plain(key: Key) -> KeyboardShortcut {
@@ -90,6 +93,7 @@ impl TrainingCommand {
             Self::SaveAndClose => "Save and close",
             Self::CloseUnsaved => "Close without saving",
             Self::KeepOpen => "Keep training",
+            Self::Inject(_) => "Let the training fail",
         }
     }
 
@@ -136,7 +140,7 @@ impl TrainingCommand {
             },
             Self::PoseOf(_) => training.sample.is_some() && state.model.is_some(),
             Self::ResumeLast => training.form.last_run.is_some() && !training.is_active(),
-            Self::TogglePause | Self::StepG | Self::StepD | Self::Snapshot => {
+            Self::TogglePause | Self::StepG | Self::StepD | Self::Snapshot | Self::Inject(_) => {
                 matches!(phase, Some(Phase::Running | Phase::Paused(_)))
             }
             Self::Stop => matches!(phase, Some(Phase::Starting | Phase::Running | Phase::Paused(_))),

@@ -169,10 +169,10 @@ fn path_row(
 }
 
 fn preset_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, fixed: Option<&str>) {
-    let row = Row::new("Preset", "Preset", PRESET).changed(form.preset != Preset::StyleGan2E).lacking(fixed);
+    let row = Row::new("Preset", "Training preset", PRESET).changed(form.preset != Preset::StyleGan2E).lacking(fixed);
     let output = row.show(ui, |ui| {
         let entries = Preset::ALL.map(|preset| (preset, preset.name().to_owned(), preset.sentence()));
-        combo_ui(ui, "Preset", &entries, form.preset)
+        combo_ui(ui, "Training preset", &entries, form.preset)
     });
     if let Some(preset) = output.change.or(output.reset.then_some(Preset::StyleGan2E)) {
         form.preset = preset;
@@ -208,19 +208,19 @@ fn preset_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, f
 
 fn number_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, fixed: Option<&str>) {
     let default = TrainingForm::default();
-    let row = Row::new("Batch", "Batch", BATCH).changed(form.batch != default.batch).lacking(fixed);
+    let row = Row::new("Batch", "Batch size", BATCH).changed(form.batch != default.batch).lacking(fixed);
     let range = *BATCHES.start() as f64..=*BATCHES.end() as f64;
-    let output = row.show(ui, |ui| value(Number::new("Batch", form.batch as f64, range).integer().show(ui)));
+    let output = row.show(ui, |ui| value(Number::new("Batch size", form.batch as f64, range).integer().show(ui)));
     if let Some(batch) = output.change.map(|batch| batch as usize).or(output.reset.then_some(default.batch)) {
         form.batch = batch;
     }
     arrive(ui, training, Control::Batch, &output.response);
 
-    let row = Row::new("Length", "Length", LENGTH).changed(form.kimg != default.kimg);
+    let row = Row::new("Length", "Training length", LENGTH).changed(form.kimg != default.kimg);
     let output = row.show(ui, |ui| {
         let decimals = if form.kimg < 10.0 { 2 } else { 0 };
         let speed = (0.01 * form.kimg).max(0.01);
-        value(Number::new("Length", form.kimg, KIMGS).decimals(decimals).speed(speed).suffix(" kimg").show(ui))
+        value(Number::new("Training length", form.kimg, KIMGS).decimals(decimals).speed(speed).suffix(" kimg").show(ui))
     });
     if let Some(kimg) = output.change.or(output.reset.then_some(default.kimg)) {
         form.kimg = kimg;
@@ -229,10 +229,10 @@ fn number_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, f
 
     let suggested = training.suggestions().gamma;
     let lacking = (suggested == 0.0).then_some("WGAN-GP has a penalty of its own.");
-    let row = Row::new("Gamma", "Gamma", GAMMA).changed(form.gamma.is_some()).lacking(lacking);
+    let row = Row::new("Gamma", "R1 gamma", GAMMA).changed(form.gamma.is_some()).lacking(lacking);
     let output = row.show(ui, |ui| {
         let gamma = form.gamma.unwrap_or(suggested);
-        value(Number::new("Gamma", gamma, 0.0..=1000.0).decimals(4).speed((0.01 * gamma).max(0.0005)).show(ui))
+        value(Number::new("R1 gamma", gamma, 0.0..=1000.0).decimals(4).speed((0.01 * gamma).max(0.0005)).show(ui))
     });
     if output.change.is_some() || output.reset {
         form.gamma = output.change;
@@ -260,8 +260,8 @@ fn number_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, f
 }
 
 fn toggle_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, fixed: Option<&str>) {
-    let row = Row::new("ADA", "ADA", ADA).changed(form.ada);
-    let output = row.show(ui, |ui| toggle_ui(ui, "adaptive augmentation", "ADA", form.ada));
+    let row = Row::new("ADA", "Adaptive augmentation", ADA).changed(form.ada);
+    let output = row.show(ui, |ui| toggle_ui(ui, "adapted to D", "Adaptive augmentation", form.ada));
     if let Some(on) = output.change.map(|change| change.value).or(output.reset.then_some(false)) {
         form.ada = on;
     }
