@@ -1,6 +1,6 @@
 //! The dock at the bottom of the window: tabs that are closed until they are used.
 
-use egui::{Button, Frame, Margin, Panel, Role, Ui, WidgetInfo, vec2};
+use egui::{Button, Frame, Margin, Panel, Role, Ui, WidgetInfo};
 
 use super::{
     command::{Command, CommandSender, tooltip_text},
@@ -93,8 +93,6 @@ pub fn dock_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         match state.dock.tab {
             DockTab::Training => panel::panel_ui(ui, state, commands),
         }
-        // A panel is as high as its contents: these fill it.
-        ui.allocate_space(vec2(0.0, ui.available_height()));
     });
 }
 

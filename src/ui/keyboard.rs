@@ -11,11 +11,11 @@ use super::{
 /// focus, and letters do nothing while a dialog is open.
 pub fn commands(ctx: &Context, state: &AppState) -> Vec<Command> {
     let typing = ctx.text_edit_focused();
+    let asks = state.dialog.is_some() || state.training.closing.is_some();
     let mut found = Vec::new();
     for (shortcut, command) in bindings() {
         let letters = !shortcut.modifiers.command && !is_function_key(shortcut.logical_key);
-        let blocked =
-            (typing && (letters || belongs_to_text(shortcut.logical_key))) || (state.dialog.is_some() && letters);
+        let blocked = (typing && (letters || belongs_to_text(shortcut.logical_key))) || (asks && letters);
         let held = matches!(command, Command::Compare(_));
         // A key whose command cannot act stays for others, e.g. Esc for an open menu.
         if !blocked && !held && command.enabled(state) && ctx.input_mut(|input| input.consume_shortcut(&shortcut)) {

@@ -8,6 +8,7 @@ use super::{
     state::{AppState, DeviceLine},
     theme,
     timeline::kimg_text,
+    training::progress_text,
 };
 
 /// Draws the status line. Changing figures keep their width.
@@ -27,6 +28,7 @@ pub fn status_ui(ui: &mut Ui, state: &AppState) {
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = theme::SECTION_GAP;
             saved_ui(ui, state, palette);
+            training_ui(ui, state, palette);
             times_ui(ui, state);
             ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
                 ui.add(Label::new(RichText::new(model_text(state)).small().color(palette.text)).truncate());
@@ -78,6 +80,16 @@ fn times_ui(ui: &mut Ui, state: &AppState) {
 fn milliseconds(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     if ms < 99.95 { format!("{ms:>5.1}") } else { format!("{ms:>5.0}") }
+}
+
+/// How far a training is, for whoever has closed the dock.
+fn training_ui(ui: &mut Ui, state: &AppState, palette: theme::Palette) {
+    let Some(view) = state.training.view.as_ref().filter(|view| view.phase.is_active() && view.total > 0) else {
+        return;
+    };
+    let percent = 100.0 * view.progress.nimg as f64 / view.total as f64;
+    let text = RichText::new(format!("training {percent:>4.1} %")).font(theme::small_figures()).color(palette.accent);
+    ui.label(text).on_hover_text(progress_text(view));
 }
 
 fn saved_ui(ui: &mut Ui, state: &AppState, palette: theme::Palette) {

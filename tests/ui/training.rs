@@ -62,6 +62,13 @@ fn is_paused(view: &TrainingView) -> bool {
     view.phase == Phase::Paused(None)
 }
 
+/// Clicks on something that may have to be scrolled to.
+fn click(window: &mut Window, name: &str) {
+    window.harness.get_by_label(name).scroll_to_me();
+    window.settle();
+    window.click(name);
+}
+
 fn last_toast(window: &Window) -> (ToastKind, String) {
     let toast = window.state().toasts.shown().last().expect("a message");
     (toast.kind, toast.text.clone())
@@ -252,12 +259,12 @@ fn the_form_checks_suggests_and_remembers() {
     assert!((window.state().training.suggestions().gamma - suggested / 4.0).abs() < 1e-9, "gamma follows the batch");
     window.set("R1 gamma", 0.5);
     assert_eq!(window.state().training.form.gamma, Some(0.5));
-    window.click("Reset R1 gamma");
+    click(&mut window, "Reset R1 gamma");
     assert_eq!(window.state().training.form.gamma, None);
-    window.click("Training preset");
+    click(&mut window, "Training preset");
     window.click("stylegan-f");
     assert_eq!(window.state().training.form.preset, Preset::StyleGanF);
-    window.click("Adaptive augmentation");
+    click(&mut window, "Adaptive augmentation");
     assert!(window.state().training.form.ada);
 
     // What cannot be is told where it can be mended, and Start goes there.

@@ -104,6 +104,7 @@ fn plot_ui(ui: &mut Ui, view: &TrainingView, chart: &Chart, palette: Palette) {
         .cursor_color(palette.line)
         .grid_color(palette.line)
         .label_formatter(label);
+    let plot = chart.scale.iter().fold(plot, |plot, value| plot.include_y(*value));
     let now = view.progress.nimg as f64 / 1000.0;
     plot.show(ui, |plot| {
         for (i, curve) in chart.curves.iter().enumerate() {

@@ -14,6 +14,8 @@ pub struct Chart {
     pub title: &'static str,
     /// What it shows, in the words of the papers, and how to read it.
     pub tooltip: &'static str,
+    /// Values that its scale always holds.
+    pub scale: &'static [f64],
     /// Its curves.
     pub curves: Vec<Curve>,
 }
@@ -29,51 +31,57 @@ pub struct Curve {
     pub last: Option<f64>,
 }
 
-type Spec = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+type Spec = (&'static str, &'static str, &'static [f64], &'static [(&'static str, &'static str)]);
 
-/// Titles, tooltips, and curves with their names in the history.
+/// Titles, tooltips, scales, and curves with their names in the history.
 const CHARTS: [Spec; 6] = [
     (
         "Losses",
         "The losses of the generator (G) and the discriminator (D). They play against each other, so neither goes to 0; what \
          matters is that they stay within bounds.",
+        &[],
         &[("G", "loss_g"), ("D", "loss_d")],
     ),
     (
         "D's signs",
         "Mean sign of the discriminator's score for real and generated images: 1 means that it takes all for real, -1 none. Far \
          apart it is sure of itself, and the generator learns little.",
+        &[-1.0, 1.0],
         &[("real", "sign_real"), ("fake", "sign_fake")],
     ),
-    ("R1", "Mean squared gradient of D's score by the real images, which R1 keeps small.", &[("", "r1")]),
+    ("R1", "Mean squared gradient of D's score by the real images, which R1 keeps small.", &[0.0], &[("", "r1")]),
     (
         "Path length",
         "How far the image moves for a step in W. Path length regularisation holds it together.",
+        &[0.0],
         &[("", "path_length")],
     ),
     (
         "ADA p",
         "Probability of each augmentation, adapted so that D does not learn the images by heart. Above 0.8 it begins to show.",
+        &[0.0, 1.0],
         &[("", "ada_p")],
     ),
     (
         "Diversity",
         "How much generated images differ from each other, against how much real ones do. A fall is a collapse.",
+        &[0.0, 1.0],
         &[("", "diversity")],
     ),
 ];
 
 /// The charts of a history: six that are always there, and one for each metric that was measured.
 pub fn charts(history: &[HistoryLine]) -> Vec<Chart> {
-    let fixed = CHARTS.into_iter().map(|(title, tooltip, curves)| Chart {
+    let fixed = CHARTS.into_iter().map(|(title, tooltip, scale, curves)| Chart {
         title,
         tooltip,
+        scale,
         curves: curves.iter().map(|(name, value)| curve(name, history, value)).collect(),
     });
     let measured = METRICS.into_iter().filter_map(|(name, less)| {
         let tooltip = if less { "A metric; less is better." } else { "A metric; more is better." };
         let curve = curve("", history, name);
-        (!curve.points.is_empty()).then(|| Chart { title: name, tooltip, curves: vec![curve] })
+        (!curve.points.is_empty()).then(|| Chart { title: name, tooltip, scale: &[], curves: vec![curve] })
     });
     fixed.chain(measured).collect()
 }

@@ -94,7 +94,10 @@ impl TrainingHost {
             Launch::New { runs, .. } => runs.clone(),
             Launch::Resume { folder, .. } => folder.clone(),
         };
+        let last = self.session.take();
         let work = move || {
+            // It has ended, but its thread may still hold the folder.
+            drop(last);
             let launched = prepare(launch).and_then(|(folder, start)| {
                 TrainingSession::start_in_background(folder.clone(), start, device, wake.clone())
                     .map(|session| (folder, session))
@@ -106,7 +109,7 @@ impl TrainingHost {
             }
         };
         Worker::once("train start", work, move |panic| drop(said.try_send(Err(panic))))?;
-        (self.launching, self.session) = (Some(receive), None);
+        self.launching = Some(receive);
         self.waiting.clear();
         Ok(TrainingView::new(folder))
     }

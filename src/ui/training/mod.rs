@@ -28,6 +28,7 @@ pub mod view;
 pub use command::TrainingCommand;
 pub use form::TrainingForm;
 pub(super) use host::TrainingHost;
+pub(super) use progress::progress_text;
 pub use question::TrainingQuestion;
 pub use state::{Arrival, Closing, ShownSample, Side, TrainingState};
 pub use view::{Phase, TrainingView};

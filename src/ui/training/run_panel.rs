@@ -69,7 +69,8 @@ fn card_ui(ui: &mut Ui, sentence: &str, advice: &str, buttons: impl FnOnce(&mut 
 }
 
 fn facts_ui(ui: &mut Ui, view: &TrainingView) {
-    let mut rows = vec![("Run", view.folder.display().to_string())];
+    let name = view.folder.file_name().unwrap_or(view.folder.as_os_str()).to_string_lossy().into_owned();
+    let mut rows = vec![("Run", name)];
     if let Some(config) = &view.config {
         let (size, batch) = (config.resolution(), config.batch);
         rows.push(("Preset", format!("{} at {size}\u{d7}{size}, batch {batch}", config.preset)));
@@ -88,8 +89,9 @@ fn facts_ui(ui: &mut Ui, view: &TrainingView) {
     egui::Grid::new("facts of the run").num_columns(2).min_col_width(theme::LABEL_WIDTH).show(ui, |ui| {
         for (name, value) in rows {
             ui.add(Label::new(RichText::new(name).weak()).selectable(false));
-            ui.add(Label::new(RichText::new(&value).font(theme::figures())).truncate().selectable(true))
-                .on_hover_text(value);
+            let hover = if name == "Run" { view.folder.display().to_string() } else { value.clone() };
+            ui.add(Label::new(RichText::new(value).font(theme::figures())).truncate().selectable(true))
+                .on_hover_text(hover);
             ui.end_row();
         }
     });

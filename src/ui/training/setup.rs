@@ -121,7 +121,8 @@ fn data_rows(ui: &mut Ui, state: &AppState, commands: &CommandSender, form: &mut
 
 fn begin_rows(ui: &mut Ui, state: &AppState, commands: &CommandSender, form: &mut TrainingForm) {
     let training = &state.training;
-    let mut open = Segment::new(Begin::OpenModel, "Open model", "Its weights, where they fit: transfer learning");
+    let mut open =
+        Segment::new(Begin::OpenModel, "Model", "The weights of the open model, where they fit: transfer learning");
     open.lacking = state.model.is_none().then_some("Open a model first.");
     let begins = [
         Segment::new(Begin::Scratch, "Scratch", "Fresh weights"),
