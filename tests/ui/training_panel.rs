@@ -1,15 +1,15 @@
 //! The training tab by itself, over a history that was made up.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use egui::{ColorImage, TextureOptions, Theme, UiBuilder, vec2};
 use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable as _};
 use stylescope::{
+    checkpoint::SnapshotFile,
     training::{
         Progress, TrainConfig,
         history::HistoryLine,
         preset::{Preset, PresetOptions},
-        run_folder::SnapshotFile,
         session::{Past, TrainEvent},
     },
     ui::{
@@ -50,7 +50,7 @@ fn line(i: u64, sign: f64) -> HistoryLine {
 /// A training that stands at 60 of 100 kimg.
 fn training(sign: f64) -> TrainingView {
     let mut view = TrainingView::new("/runs/portraits-32-stylegan2-e-001".into());
-    let snapshot = |i: u64| SnapshotFile::of(format!("/run/snapshots/{:09}.safetensors", 10_000 * i).into());
+    let snapshot = |i: u64| SnapshotFile::of(Path::new(&format!("/run/snapshots/{:09}.safetensors", 10_000 * i)));
     let past = Past {
         config: config(),
         history: (0..29).map(|i| line(i, sign)).collect(),

@@ -13,7 +13,10 @@ use super::{
 use crate::{
     session::{Pose, PoseEdit, pose::SeedPosition},
     training::{sample_grid, session::TrainCommand},
-    ui::{app::App, background::Answer, dock::DockTab, state::FileQuestion, toast::ToastKind},
+    ui::{
+        app::App, background::Answer, command::Command, dock::DockTab, state::FileQuestion, timeline::TimelineCommand,
+        toast::ToastKind,
+    },
 };
 
 impl App {
@@ -104,8 +107,14 @@ impl App {
         });
     }
 
-    /// Takes over the latent of a cell of the grid, without edits: the image is that of the cell, as the network draws it now.
+    /// Takes over the latent of a cell of the grid, without edits, and shows the network that drew it.
     fn pose_of(&mut self, cell: usize) {
+        let folder = self.state.training.view.as_ref().map(|view| view.folder.clone());
+        if let Some(folder) = folder.filter(|folder| self.state.timeline.run.as_ref() != Some(folder)) {
+            let live = self.state.training.is_active() && self.state.live().is_some();
+            let follow = Command::Timeline(TimelineCommand::Follow(true));
+            self.commands.send(if live { follow } else { Command::OpenPath(folder) });
+        }
         let (seed, class) = sample_grid::cell(cell, self.state.training.label_dim());
         let pose = Pose { seed: SeedPosition::of_seed(seed), class, ..self.state.pose().unedited() };
         self.state.document.edit(&PoseEdit::Replace(Box::new(pose)), None);
