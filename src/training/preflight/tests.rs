@@ -80,6 +80,10 @@ fn time_grows_with_the_resolution() {
     let last = growing::stage(&grows, 999);
     assert_eq!(last.resolution, 32);
     assert!((remaining_seconds(&grows, 900, 0.5) - 50.0).abs() < 1e-9);
+    // However the images are divided, the arithmetic is the same.
+    let parts = [0, 1, 130, 131, 400, 999, 1000].windows(2).map(|at| flops_between(&grows, at[0], at[1])).sum::<f64>();
+    assert!((parts / total_flops(&grows) - 1.0).abs() < 1e-9);
+    assert!(flops_between(&grows, 0, 100) < 0.5 * flops_between(&grows, 900, 1000));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
         diversity::Reference,
         error::TrainError,
         history::{self, HistoryLine},
-        preflight::remaining_seconds,
+        preflight::flops_between,
         sample_grid::Sampler,
         trainer::{Progress, TrainerState},
     },
@@ -64,7 +64,10 @@ impl Run {
         self.until_written(|_| history::append(&path, &line))?;
         let snapshot = self.average()?.snapshot.clone();
         self.shared.ema.put(snapshot);
-        let remaining = remaining_seconds(&self.config, self.progress.nimg, sec_per_kimg / 1000.0);
+        // By arithmetic: the resolution may have grown within the tick.
+        let done = flops_between(&self.config, nimg, self.progress.nimg).max(1.0);
+        let left = flops_between(&self.config, self.progress.nimg, self.config.total_images());
+        let remaining = elapsed * left / done;
         self.outlet.tell(TrainEvent::Tick { line, sec_per_kimg, remaining });
         Ok(())
     }
