@@ -68,7 +68,7 @@ pub fn conv2d_input_gradient(rt: &Runtime, s: &ConvShape, grad_y: &[f32], weight
     if winograd::suits(s) {
         return winograd::input_gradient(rt, s, grad_y, weight);
     }
-    if pixels::suits(s) {
+    if pixels::suits_input_gradient(s) {
         return pixels::input_gradient(rt, s, grad_y, weight);
     }
     let source = Source::of_output(rt, s, grad_y);

@@ -20,8 +20,18 @@ const PANEL: usize = 32;
 /// Pixels whose products a gradient by the weight sums before it adds them up.
 const PIXELS: usize = 256;
 
-/// Whether this is the way for that shape.
+/// With fewer output pixels than this in a batch, and more weights than that, arranging the weights costs more than it saves.
+const FEW_PIXELS: usize = 192;
+const MANY_WEIGHTS: usize = 1 << 20;
+
+/// Whether this is the way for the convolution of that shape and the gradient by its weight.
 pub(super) fn suits(s: &ConvShape) -> bool {
+    let few = s.batch * s.out_height() * s.out_width() < FEW_PIXELS && s.weight_len() > MANY_WEIGHTS;
+    !few && suits_input_gradient(s)
+}
+
+/// Whether this is the way for the gradient by the input, which needs its weights arranged in any case.
+pub(super) fn suits_input_gradient(s: &ConvShape) -> bool {
     s.kernel > 1
         && s.inputs > 0
         && s.outputs > 0
@@ -120,29 +130,34 @@ fn pack(
     let [inputs, outputs] = channels;
     let mut packed = Scratch::new(weight.len());
     let mut rest = &mut *packed;
-    let (mut tasks, mut runs, mut first) = (Vec::new(), Vec::new(), 0);
+    // Each task packs one panel of every run, so that it reads a filter once.
+    let mut tasks: Vec<(usize, Vec<(&Taps, &mut [f32])>)> =
+        (0..outputs).step_by(panel).map(|output| (output, Vec::new())).collect();
+    let (mut runs, mut first) = (Vec::new(), 0);
     for lines in phases {
         let mut phase = Vec::new();
         for line in lines {
             let depth = line.taps.len() * inputs;
-            let (mut now, later) = rest.split_at_mut(depth * outputs);
+            let (now, later) = rest.split_at_mut(depth * outputs);
             rest = later;
             phase.push(Run { offset: line.offset, depth, weights: first..first + now.len() });
             first += now.len();
-            for output in (0..outputs).step_by(panel) {
-                let (out, others) = now.split_at_mut(depth * panel.min(outputs - output));
-                now = others;
-                tasks.push((line, output, out));
+            for ((_, pieces), piece) in tasks.iter_mut().zip(now.chunks_mut(depth * panel)) {
+                pieces.push((line, piece));
             }
         }
         runs.push(phase);
     }
-    spread::tasks(rt, 4 * weight.len(), tasks, |(line, output, out)| {
-        let lanes = out.len() / (line.taps.len() * inputs);
-        for (rows, &tap) in out.chunks_exact_mut(inputs * lanes).zip(&line.taps) {
-            for (input, row) in rows.chunks_exact_mut(lanes).enumerate() {
-                let from = &weight[tap + input * steps[0] + output * steps[1]..];
-                row.iter_mut().zip(from.iter().step_by(steps[1])).for_each(|(out, value)| *out = *value);
+    spread::tasks(rt, 4 * weight.len(), tasks, |(output, mut pieces)| {
+        let lanes = panel.min(outputs - output);
+        for input in 0..inputs {
+            for lane in 0..lanes {
+                let filter = &weight[input * steps[0] + (output + lane) * steps[1]..];
+                for (line, piece) in &mut pieces {
+                    for (index, &tap) in line.taps.iter().enumerate() {
+                        piece[(index * inputs + input) * lanes + lane] = filter[tap];
+                    }
+                }
             }
         }
     });
@@ -320,15 +335,16 @@ pub(super) fn weight_gradient(rt: &Runtime, s: &ConvShape, x: &[f32], grad_y: &[
         }
     });
     let mut out = fresh(s.weight_len());
-    let products = &*products;
-    spread::chunks(rt, 4 * s.weight_len(), &mut out, s.inputs * s.kernel * s.kernel, |output, out| {
-        let (panel, lane) = (output / columns, output % columns);
-        let width = columns.min(s.outputs - panel * columns);
+    let (products, area) = (&*products, s.kernel * s.kernel);
+    spread::chunks(rt, 4 * s.weight_len(), &mut out, columns * s.inputs * area, |panel, out| {
         let from = &products[panel * s.kernel * rows * columns..];
-        for (input, filter) in out.chunks_exact_mut(s.kernel * s.kernel).enumerate() {
-            for (tap, out) in filter.iter_mut().enumerate() {
-                let (ky, kx) = (tap / s.kernel, tap % s.kernel);
-                *out = from[ky * rows * columns + (kx * s.inputs + input) * width + lane];
+        let width = out.len() / (s.inputs * area);
+        for input in 0..s.inputs {
+            for (lane, filters) in out.chunks_exact_mut(s.inputs * area).enumerate() {
+                for (tap, out) in filters[input * area..][..area].iter_mut().enumerate() {
+                    let (ky, kx) = (tap / s.kernel, tap % s.kernel);
+                    *out = from[ky * rows * columns + (kx * s.inputs + input) * width + lane];
+                }
             }
         }
     });
