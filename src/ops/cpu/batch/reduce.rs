@@ -39,6 +39,8 @@ pub fn mul_sum_to(
 const ROUNDS: usize = 32;
 /// Values of one run at most, so that even the sum of everything is shared by threads.
 const RUN: usize = 1 << 14;
+/// Shorter runs are summed many at a time.
+const SHORT: usize = 32;
 /// Values that a task of columns writes.
 const COLUMNS: usize = 1 << 12;
 
@@ -75,6 +77,13 @@ impl Reduction<'_> {
     fn rows(&self, rt: &Runtime, inner: Axis<3>, kept: &[Axis<3>], summed: &[Axis<3>], out: &mut [f32]) {
         let pieces = inner.len.div_ceil(RUN);
         let runs = rounds(summed) * pieces;
+        if let ([kept], 1, ..SHORT) = (kept, runs, inner.len) {
+            spread::chunks(rt, self.work(), out, RUN / inner.len, |index, out| {
+                let first = index * (RUN / inner.len);
+                rt.instruction_set().run(ShortRows { a: self.a, b: self.b, inner, kept: *kept, first, out });
+            });
+            return;
+        }
         let run = |result: usize, run: usize| {
             let [a, b, _] = offsets(kept, result);
             let [a_more, b_more, _] = offsets(summed, run / pieces);
@@ -135,6 +144,33 @@ impl Reduction<'_> {
                 }
             }
         });
+    }
+}
+
+/// Sums of so few products that a call for each would cost more than they do.
+struct ShortRows<'a> {
+    a: &'a [f32],
+    b: Option<&'a [f32]>,
+    inner: Axis<3>,
+    kept: Axis<3>,
+    first: usize,
+    out: &'a mut [f32],
+}
+
+impl Task for ShortRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call<S: Simd>(self, _: S) {
+        let Self { a, b, inner, kept, first, out } = self;
+        for (row, out) in out.iter_mut().enumerate() {
+            let at = |k: usize, i: usize| (first + row) * kept.steps[k] + i * inner.steps[k];
+            let mut sum = 0.0;
+            for i in 0..inner.len {
+                sum += a[at(0, i)] * b.map_or(1.0, |b| b[at(1, i)]);
+            }
+            *out = sum;
+        }
     }
 }
 

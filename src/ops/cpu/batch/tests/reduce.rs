@@ -3,7 +3,9 @@
 use super::super::{mul_sum_to, sum_to};
 use super::{Sequence, assert_close, indices, product, runtimes, value_at};
 
-const CASES: [([usize; 4], [usize; 4]); 18] = [
+const CASES: [([usize; 4], [usize; 4]); 20] = [
+    ([40, 70, 3, 3], [40, 70, 1, 1]),
+    ([6, 5, 31, 1], [6, 5, 1, 1]),
     ([3, 5, 4, 6], [1, 5, 1, 1]),
     ([3, 5, 4, 6], [3, 5, 1, 1]),
     ([3, 5, 4, 6], [1, 1, 1, 1]),
