@@ -13,6 +13,8 @@ const PART: usize = 1 << 20;
 
 /// Takes what is written, a part at a time.
 pub type Out<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
+/// Takes bytes as they are made.
+pub type Bytes<'a> = dyn FnMut(&[u8]) + 'a;
 
 /// Takes the fields of a message, to count their bytes or to write them.
 pub trait Sink {
@@ -23,7 +25,7 @@ pub trait Sink {
     /// A string, bytes, or a packed list.
     fn bytes(&mut self, field: u64, value: &[u8]);
     /// Bytes that `write` makes when they are wanted, `len` in all.
-    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut dyn FnMut(&[u8])));
+    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut Bytes<'_>));
     /// A message within this one.
     fn message(&mut self, field: u64, value: &dyn Message);
 }
@@ -64,7 +66,7 @@ impl Sink for Counter {
         self.0 += varint_len(field << 3) + varint_len(value.len() as u64) + value.len();
     }
 
-    fn stream(&mut self, field: u64, len: usize, _write: &dyn Fn(&mut dyn FnMut(&[u8]))) {
+    fn stream(&mut self, field: u64, len: usize, _write: &dyn Fn(&mut Bytes<'_>)) {
         self.0 += varint_len(field << 3) + varint_len(len as u64) + len;
     }
 
@@ -121,7 +123,7 @@ impl Sink for Writer<'_, '_> {
         self.put(value);
     }
 
-    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut dyn FnMut(&[u8]))) {
+    fn stream(&mut self, field: u64, len: usize, write: &dyn Fn(&mut Bytes<'_>)) {
         self.varint(field << 3 | WIRE_BYTES);
         self.varint(len as u64);
         write(&mut |bytes| self.put(bytes));
@@ -298,7 +300,7 @@ impl Values<'_> {
     }
 
     /// The bytes, little-endian.
-    fn write(&self, part: &mut dyn FnMut(&[u8])) {
+    fn write(&self, part: &mut Bytes<'_>) {
         match self {
             Self::Floats(data, factor) => data.iter().for_each(|value| part(&(value * factor).to_le_bytes())),
             &Self::Swapped { ref data, outer, inner, taps } => {
