@@ -127,6 +127,7 @@ fn is_on(command: &Command, state: &AppState) -> Option<bool> {
         Command::ToggleLeftPanel => Some(state.left_panel),
         Command::ToggleRightPanel => Some(state.right_panel),
         Command::Dock(tab) => Some(state.dock.shows(*tab)),
+        Command::Timeline(command) => command.is_on(&state.timeline),
         _ => None,
     }
 }

@@ -15,7 +15,6 @@ pub use layers::layers_ui;
 pub use network_latent::network_latent_ui;
 pub use noise::noise_ui;
 pub use performance::performance_ui;
-pub(super) use rows::command_button;
 pub use style_mix::style_mix_ui;
 pub use style_vector::style_vector_ui;
 pub use truncation::truncation_ui;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::Timeline;
 use crate::{engine::PairView, ui::state::AppState};
 
 /// Something that the user wants of the timeline.
@@ -117,6 +118,16 @@ impl TimelineCommand {
             Self::ToggleDifference => const { &[plain(Key::D)] },
             Self::Pin => const { &[plain(Key::P)] },
             _ => &[],
+        }
+    }
+
+    /// Whether what it stands for is on now; `None` where there is nothing to be on or off.
+    pub fn is_on(&self, timeline: &Timeline) -> Option<bool> {
+        match self {
+            Self::ToggleFollow => Some(timeline.follow),
+            Self::ToggleBeside => Some(timeline.view == Some(PairView::SideBySide)),
+            Self::ToggleDifference => Some(matches!(timeline.view, Some(PairView::Difference { .. }))),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     engine::PairView,
     ui::{
         command::{Command, CommandSender},
-        panels::command_button,
+        panels::rows::command_button,
         state::AppState,
         theme,
         widgets::{

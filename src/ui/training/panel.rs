@@ -13,6 +13,7 @@ use crate::ui::{
     panels::rows::{command_button, hint},
     state::AppState,
     theme::{self, ROW_HEIGHT},
+    timeline::TimelineCommand,
     widgets::segmented::{Segment, segmented_ui},
 };
 
@@ -42,6 +43,9 @@ pub fn header_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     button(ui, TrainingCommand::Snapshot, "Snapshot");
     button(ui, TrainingCommand::StepG, "Step G");
     button(ui, TrainingCommand::StepD, "Step D");
+    let follow = Command::Timeline(TimelineCommand::ToggleFollow);
+    let text = if state.timeline.follow { "\u{2714} Follow" } else { "Follow" };
+    command_button(ui, state, commands, follow, text, vec2(BUTTON_WIDTH, ROW_HEIGHT));
     ui.separator();
     if let Some(view) = &state.training.view {
         progress::summary_ui(ui, view);
