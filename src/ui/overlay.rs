@@ -42,7 +42,8 @@ pub fn overlays_ui(ui: &mut Ui, canvas: Rect, state: &AppState, measured: Measur
     }
     if let Some(text) = compared_text(state) {
         floating(ui, "compared snapshots", inner.center_top(), Align2::CENTER_TOP, |ui| {
-            ui.label(RichText::new(text).small().color(Palette::of(ui.visuals()).accent));
+            let text = RichText::new(text).small().color(Palette::of(ui.visuals()).accent);
+            ui.add(Label::new(text).extend());
         });
     }
     if state.comparing {

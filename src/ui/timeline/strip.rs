@@ -1,6 +1,6 @@
 //! The strip under the image: the snapshots of a run on a rail, what they are compared with, and the animation.
 
-use egui::{Button, ComboBox, Label, RichText, Ui, Vec2, vec2};
+use egui::{Button, ComboBox, Label, RichText, TextWrapMode, Ui, Vec2, vec2};
 
 use super::{TimelineCommand, command::GAIN, kimg_text};
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 const VIEWS_WIDTH: f32 = 220.0;
 /// Width of the choice of the gain.
 const GAINS_WIDTH: f32 = 108.0;
+/// Width of the button for the animation.
+const EXPORT_WIDTH: f32 = 130.0;
 /// Width that the figure of the snapshot keeps.
 const FIGURE_WIDTH: f32 = 84.0;
 
@@ -52,6 +54,8 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         button(ui, TimelineCommand::Close, "\u{d7}");
     });
     ui.horizontal_wrapped(|ui| {
+        // What finds no room goes to the next row, whole.
+        ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
         let (response, change) = toggle_ui(ui, "Follow", "Follow the training", timeline.follow);
         response.on_hover_text(TimelineCommand::ToggleFollow.tooltip());
         if let Some(change) = change {
@@ -71,7 +75,7 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
             commands,
             Command::Timeline(TimelineCommand::Export),
             "Export animation\u{2026}",
-            Vec2::ZERO,
+            vec2(EXPORT_WIDTH, 0.0),
         );
     });
 }
