@@ -31,7 +31,9 @@ const FRAME: u16 = 120;
 /// How long the last frame of a scene is.
 const REST: u16 = 700;
 /// Frames of a movement.
-const STEPS: usize = 10;
+const STEPS: usize = 8;
+/// The sections of the panel on the left.
+const SECTIONS: [&str; 5] = ["Network & latent", "Truncation", "Style mix", "Noise", "Performance & capture"];
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -69,10 +71,17 @@ struct Film {
 impl Film {
     fn new() -> Self {
         let mut film = Self { window: Window::sized(Start::Bundled, SIZE, 1.0), frames: Vec::new() };
-        film.send(Command::Section("Performance & capture".to_owned(), false));
-        film.window.leave();
+        film.open(&["Network & latent", "Truncation"]);
         film.take(REST);
         film
+    }
+
+    /// Opens these sections of the panel and closes the others, so that what is moved is in sight.
+    fn open(&mut self, titles: &[&str]) {
+        for title in SECTIONS {
+            self.send(Command::Section(title.to_owned(), titles.contains(&title)));
+        }
+        self.window.leave();
     }
 
     fn send(&mut self, command: Command) {
@@ -107,6 +116,7 @@ impl Film {
     }
 
     fn mixing(&mut self) {
+        self.open(&["Network & latent", "Style mix"]);
         let layers = self.window.state().num_ws();
         self.edit(PoseEdit::MixSeed(5));
         for preset in [MixPreset::Coarse, MixPreset::Middle, MixPreset::Fine] {
@@ -118,10 +128,12 @@ impl Film {
     }
 
     fn noise(&mut self) {
+        self.open(&["Network & latent", "Noise"]);
         self.edit(PoseEdit::NoiseMode(NoiseMode::Random));
         self.moves(0.0, 0.5, PoseEdit::NoiseTurn);
         self.moves(1.0, 0.0, PoseEdit::NoiseStrength);
         self.edit(PoseEdit::ResetNoise);
+        self.open(&["Network & latent", "Truncation"]);
     }
 
     fn training(&mut self, run: PathBuf) -> Result<(), Failure> {

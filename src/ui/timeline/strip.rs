@@ -1,6 +1,6 @@
 //! The strip under the image: the snapshots of a run on a rail, what they are compared with, and the animation.
 
-use egui::{Button, ComboBox, Label, RichText, TextWrapMode, Ui, Vec2, vec2};
+use egui::{Button, ComboBox, Label, RichText, Ui, Vec2, vec2};
 
 use super::{TimelineCommand, command::GAIN, kimg_text};
 use crate::{
@@ -22,6 +22,10 @@ use crate::{
 const VIEWS_WIDTH: f32 = 220.0;
 /// Width of the choice of the gain.
 const GAINS_WIDTH: f32 = 108.0;
+/// Width of the choice of the other snapshot, with what stands beside it.
+const OTHER_WIDTH: f32 = 190.0;
+/// Width of the switch for smooth animations.
+const SMOOTH_WIDTH: f32 = 76.0;
 /// Width of the button for the animation.
 const EXPORT_WIDTH: f32 = 130.0;
 /// Width that the figure of the snapshot keeps.
@@ -54,16 +58,13 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         button(ui, TimelineCommand::Close, "\u{d7}");
     });
     ui.horizontal_wrapped(|ui| {
-        // What finds no room goes to the next row, whole.
-        ui.style_mut().wrap_mode = Some(TextWrapMode::Extend);
         let (response, change) = toggle_ui(ui, "Follow", "Follow the training", timeline.follow);
         response.on_hover_text(TimelineCommand::ToggleFollow.tooltip());
         if let Some(change) = change {
             send(TimelineCommand::Follow(change.value));
         }
-        ui.separator();
         compare_ui(ui, state, commands);
-        ui.separator();
+        make_room(ui, SMOOTH_WIDTH + EXPORT_WIDTH);
         let (response, change) = toggle_ui(ui, "Smooth", "Smooth animation", timeline.smooth);
         response.on_hover_text(TimelineCommand::Smooth(true).tooltip());
         if let Some(change) = change {
@@ -80,6 +81,13 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     });
 }
 
+/// Goes on in the next row where this one has not so much room.
+fn make_room(ui: &mut Ui, width: f32) {
+    if ui.available_size_before_wrap().x < width + ui.spacing().item_spacing.x {
+        ui.end_row();
+    }
+}
+
 fn compare_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     let timeline = &state.timeline;
     let send = |command: TimelineCommand| commands.send(Command::Timeline(command));
@@ -93,6 +101,7 @@ fn compare_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         Segment::new(Some(PairView::SideBySide), "Side by side", TimelineCommand::ToggleBeside.tooltip()),
         Segment::new(difference, "Difference", TimelineCommand::ToggleDifference.tooltip()),
     ];
+    make_room(ui, VIEWS_WIDTH);
     ui.allocate_ui(vec2(VIEWS_WIDTH, theme::ROW_HEIGHT), |ui| {
         if let (_, Some(change)) = segmented_ui(ui, "Snapshots", &views, timeline.view) {
             send(TimelineCommand::View(change.value));
@@ -101,6 +110,7 @@ fn compare_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     if timeline.view.is_none() {
         return;
     }
+    make_room(ui, OTHER_WIDTH);
     ui.label("with");
     let chosen = timeline.against.as_ref().map_or_else(String::new, |against| kimg_text(against.nimg));
     let list = ComboBox::from_id_salt("compared snapshot").selected_text(chosen).width(FIGURE_WIDTH);
@@ -115,6 +125,7 @@ fn compare_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     list.response.accessible_name("Compared snapshot");
     command_button(ui, state, commands, Command::Timeline(TimelineCommand::Pin), "Pin", Vec2::ZERO);
     if let Some(gain) = gain {
+        make_room(ui, GAINS_WIDTH);
         let gains = [1, 4, 16].map(|gain| (gain, format!("\u{d7}{gain}")));
         let gains = gains.each_ref().map(|(gain, text)| Segment::new(*gain, text, "Factor on the difference"));
         ui.allocate_ui(vec2(GAINS_WIDTH, theme::ROW_HEIGHT), |ui| {
