@@ -240,7 +240,10 @@ mod tests {
     use crate::{
         checkpoint::save_safetensors,
         engine::bundled,
-        model::{Generator, config::GeneratorConfig},
+        model::{
+            Generator,
+            config::{ChannelTable, GeneratorConfig},
+        },
     };
     use std::sync::Weak;
 
@@ -263,6 +266,7 @@ mod tests {
         let mut config = bundled::checkpoint().unwrap().load_generator(0).unwrap().0;
         if let GeneratorConfig::StyleGan2(config) = &mut config {
             config.resolution = 8;
+            config.channels = ChannelTable::from_base(64, 8, 8);
         }
         let weights = Generator::init(config.clone(), 1, &Placement::cpu()).unwrap().state_dict().unwrap();
         let bytes = weights.num_values() * size_of::<f32>() * CPU_FACTOR;
