@@ -62,11 +62,20 @@ fn is_paused(view: &TrainingView) -> bool {
     view.phase == Phase::Paused(None)
 }
 
-/// Clicks on something that may have to be scrolled to.
-fn click(window: &mut Window, name: &str) {
+/// Scrolls to a control of the form.
+fn reach(window: &mut Window, name: &str) {
     window.harness.get_by_label(name).scroll_to_me();
     window.settle();
+}
+
+fn click(window: &mut Window, name: &str) {
+    reach(window, name);
     window.click(name);
+}
+
+fn set(window: &mut Window, name: &str, value: f64) {
+    reach(window, name);
+    window.set(name, value);
 }
 
 fn last_toast(window: &Window) -> (ToastKind, String) {
@@ -254,10 +263,10 @@ fn the_form_checks_suggests_and_remembers() {
     let mut window = open(folder.path(), 1.0);
     let suggested = window.state().training.suggestions().gamma;
     assert!(suggested > 0.0);
-    window.set("Batch size", 16.0);
+    set(&mut window, "Batch size", 16.0);
     assert_eq!(window.state().training.form.batch, 16);
     assert!((window.state().training.suggestions().gamma - suggested / 4.0).abs() < 1e-9, "gamma follows the batch");
-    window.set("R1 gamma", 0.5);
+    set(&mut window, "R1 gamma", 0.5);
     assert_eq!(window.state().training.form.gamma, Some(0.5));
     click(&mut window, "Reset R1 gamma");
     assert_eq!(window.state().training.form.gamma, None);
@@ -268,7 +277,7 @@ fn the_form_checks_suggests_and_remembers() {
     assert!(window.state().training.form.ada);
 
     // What cannot be is told where it can be mended, and Start goes there.
-    window.set("Batch size", 6.0);
+    set(&mut window, "Batch size", 6.0);
     window.click("Start training");
     assert_eq!(window.state().training.go_to.map(|arrival| arrival.control), Some(Control::Batch));
     assert!(window.harness.get_by_label("Batch size").accesskit_node().is_focused());
