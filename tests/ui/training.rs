@@ -130,11 +130,11 @@ fn a_training_is_started_watched_stepped_stopped_and_resumed() {
 #[test]
 fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
     let folder = tempfile::tempdir().unwrap();
-    let mut window = open(folder.path(), 0.08);
+    let mut window = open(folder.path(), 0.032);
     window.click("Start training");
     window.wait_until("it is done", |app| view(app).phase == Phase::Ended { complete: true });
     let done = view(window.harness.state()).clone();
-    assert_eq!((done.progress.nimg, done.history.is_empty()), (80, false));
+    assert_eq!((done.progress.nimg, done.history.is_empty()), (32, false));
     assert!(done.charts[0].curves.iter().all(|curve| !curve.points.is_empty()), "both losses are drawn");
     for chart in ["Losses", "D's signs", "R1", "Path length", "ADA p", "Diversity"] {
         assert!(window.harness.query_by_label(chart).is_some(), "{chart}");
@@ -149,7 +149,7 @@ fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
 
     // The newest sample is that of the end, and so is the newest snapshot.
     window.wait_until("the last samples are shown", |app| {
-        app.state().training.sample.as_ref().is_some_and(|sample| sample.nimg == 80)
+        app.state().training.sample.as_ref().is_some_and(|sample| sample.nimg == 32)
     });
     window.harness.state().commands().send(Command::OpenPath(done.folder.clone()));
     window.settle();
@@ -161,7 +161,7 @@ fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
     let image = folder.path().join("image.png");
     window.harness.state().commands().send(Command::SaveImageTo(image.clone()));
     window.settle();
-    let grid = image::open(done.folder.join("samples/000000080.png")).unwrap().into_rgb8();
+    let grid = image::open(done.folder.join("samples/000000032.png")).unwrap().into_rgb8();
     let cell = image::imageops::crop_imm(&grid, 13 % 8 * 8, 13 / 8 * 8, 8, 8).to_image();
     assert_eq!(image::open(&image).unwrap().into_rgb8(), cell, "the pose is the image of the cell");
     window.press(Modifiers::COMMAND, Key::Z);
