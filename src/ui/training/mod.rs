@@ -13,6 +13,7 @@ mod export;
 pub mod form;
 mod grid;
 mod host;
+mod launch;
 pub mod look;
 pub mod panel;
 pub mod plan;
