@@ -268,7 +268,8 @@ fn the_form_checks_suggests_and_remembers() {
     assert!((window.state().training.suggestions().gamma - suggested / 4.0).abs() < 1e-9, "gamma follows the batch");
     set(&mut window, "R1 gamma", 0.5);
     assert_eq!(window.state().training.form.gamma, Some(0.5));
-    click(&mut window, "Reset R1 gamma");
+    window.harness.get_by_label("R1 gamma").click_secondary();
+    window.settle();
     assert_eq!(window.state().training.form.gamma, None);
     click(&mut window, "Training preset");
     window.click("stylegan-f");
