@@ -111,12 +111,18 @@ impl Draws {
         let first = self.block;
         self.block = first.wrapping_add(count.div_ceil(2) as u32);
         // Blocks know their number, so threads can share them.
-        drawn.par_chunks_mut(2 * BLOCKS).enumerate().for_each(|(index, chunk)| {
+        let fill = |(index, chunk): (usize, &mut [f32])| {
             let mut draws = Self { block: first.wrapping_add((index * BLOCKS) as u32), ..self.clone() };
             for pair in chunk.chunks_mut(2) {
                 pair.copy_from_slice(&draws.pair()[..pair.len()]);
             }
-        });
+        };
+        // A training that was told to take one thread is on none of a pool's.
+        if rayon::current_thread_index().is_some() {
+            drawn.par_chunks_mut(2 * BLOCKS).enumerate().for_each(fill);
+        } else {
+            drawn.chunks_mut(2 * BLOCKS).enumerate().for_each(fill);
+        }
         drawn
     }
 
@@ -182,6 +188,9 @@ mod tests {
         assert_ne!(reference, first(1, Stream::DataOrder, 2, 3));
         assert_ne!(reference, first(1, Stream::Measurement, 2 + (1 << 40), 3));
         assert_ne!(reference, first(1, Stream::Measurement, 2, 4));
+        // Whichever threads draw, the values are the same.
+        let many = || Draws::indexed(1, Stream::Measurement, 2, 3).normals(5001);
+        assert_eq!(rayon::join(many, many).0, many());
         // A longer draw begins with the shorter one.
         assert_eq!(Draws::indexed(1, Stream::Measurement, 2, 3).normals(1001)[..4], reference);
     }
