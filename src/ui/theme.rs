@@ -20,6 +20,8 @@ pub const ROW_HEIGHT: f32 = 22.0;
 pub const LABEL_WIDTH: f32 = 68.0;
 /// Width of a row's reset mark.
 pub const RESET_WIDTH: f32 = 20.0;
+/// Width that a scroll bar takes over what it scrolls.
+pub const SCROLL_BAR_WIDTH: f32 = 10.0;
 /// Width that a number keeps while it changes.
 pub const NUMBER_WIDTH: f32 = 58.0;
 /// A canvas that is narrower has no room for the buttons of the zoom; menus and keys have them too.

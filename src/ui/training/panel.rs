@@ -86,16 +86,18 @@ fn choices_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         commands.send(Command::Training(TrainingCommand::Show(change.value)));
     }
     ui.add_space(theme::UNIT);
-    ScrollArea::vertical().id_salt(("training choices", training.side)).auto_shrink(false).show(
-        ui,
-        |ui| match training.side {
+    let scrolled = ScrollArea::vertical().id_salt(("training choices", training.side)).auto_shrink(false);
+    scrolled.show(ui, |ui| {
+        // The reset marks must not lie under the scroll bar.
+        ui.set_max_width(ui.available_width() - theme::SCROLL_BAR_WIDTH);
+        match training.side {
             Side::Setup => setup_ui(ui, state, commands),
             Side::Run => {
                 run_ui(ui, state, commands);
                 exports_ui(ui, state, commands);
             }
-        },
-    );
+        }
+    });
 }
 
 fn exports_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
