@@ -53,6 +53,7 @@ pub enum ExportError {
 }
 
 /// What is written.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Work {
     /// A model; `None` if it is not open any more.
     Model(Option<Arc<OpenModel>>, ExportModel),

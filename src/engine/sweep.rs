@@ -120,10 +120,10 @@ pub fn write(sweep: &Sweep, placement: &Placement, progress: &dyn Progress) -> R
 
 fn config_of(file: &checkpoint::Checkpoint) -> Result<GeneratorConfig, CheckpointError> {
     let network = file.networks().get(file.preferred_generator()?);
-    Ok(network
+    network
         .and_then(|network| network.generator())
         .cloned()
-        .ok_or_else(|| CheckpointError::NotAModelFile { path: file.path.clone(), what: "has no generator".into() })?)
+        .ok_or_else(|| CheckpointError::NotAModelFile { path: file.path.clone(), what: "has no generator".into() })
 }
 
 /// A snapshot on the host.

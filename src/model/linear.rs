@@ -35,6 +35,7 @@ pub(crate) struct Linear {
 
 /// What makes a layer's style of its `w`.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "almost all are the large one")]
 pub(crate) enum Affine {
     /// A learned map.
     Dense(Linear),

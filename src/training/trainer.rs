@@ -115,7 +115,7 @@ impl Trainer {
         let grows = config.growing.is_some();
         let generator = TrainableGenerator::new(config.generator.clone(), grows, device)?;
         let discriminator = TrainableDiscriminator::new(config.discriminator.clone(), device)?;
-        let seed = |stream| (Draws::new(config.seed, stream, 0).below(1 << 53)) as u64;
+        let seed = |stream| Draws::new(config.seed, stream, 0).below(1 << 53);
         let g = generator.init(seed(Stream::GeneratorInit), device)?;
         let d = discriminator.init(seed(Stream::DiscriminatorInit), device)?;
         let lod = grows.then(|| growing::stage(config, 0).lod as f32);

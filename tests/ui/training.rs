@@ -162,7 +162,8 @@ fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
     window.harness.state().commands().send(Command::SaveImageTo(image.clone()));
     window.settle();
     let grid = image::open(done.folder.join("samples/000000032.png")).unwrap().into_rgb8();
-    let cell = image::imageops::crop_imm(&grid, 13 % 8 * 8, 13 / 8 * 8, 8, 8).to_image();
+    let (row, column) = (13 / 8, 13 % 8);
+    let cell = image::imageops::crop_imm(&grid, column * 8, row * 8, 8, 8).to_image();
     assert_eq!(image::open(&image).unwrap().into_rgb8(), cell, "the pose is the image of the cell");
     window.press(Modifiers::COMMAND, Key::Z);
     assert_eq!(window.state().pose().truncation.psi, 0.5, "one step of undo");

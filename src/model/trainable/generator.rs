@@ -205,7 +205,7 @@ impl TrainableGenerator {
 /// RGB layers at the resolutions where a network that does not grow has none.
 fn grow_rgb(config: &StyleGan2Config, seed: u64, weights: &mut StateDict) -> Result<(), ModelError> {
     debug_assert_eq!(config.architecture, Architecture::Orig, "what grows is a plain stack");
-    let mut source = WeightSource::fresh(seed ^ 0x7267_62);
+    let mut source = WeightSource::fresh(seed ^ 0x72_6762);
     for r in resolutions(config.resolution / 2).filter(|_| config.resolution > 4) {
         let (inputs, outputs) = (config.channels.at(r), config.img_channels);
         let mut draw = |name: &str, shape: &[usize], init| {

@@ -76,6 +76,7 @@ impl Run<'_> {
         Ok(x.bias_act(Some(self.weights.get(&format!("{name}.bias"))?), act))
     }
 
+    #[allow(clippy::wrong_self_convention, reason = "the layer is called so")]
     fn from_rgb(&self, level: usize, image: &Var) -> Result<Var, ModelError> {
         let name = format!("input{level}");
         let act = if self.config.from_rgb_activation { Act::PLAIN_LEAKY_RELU } else { Act::LINEAR };

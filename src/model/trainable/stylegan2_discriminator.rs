@@ -115,6 +115,7 @@ impl Run<'_> {
         }
     }
 
+    #[allow(clippy::wrong_self_convention, reason = "the layer is called so")]
     fn from_rgb(&self, r: usize, image: &Var) -> Result<Var, ModelError> {
         self.conv(&format!("b{r}.fromrgb"), image, false, 1.0)
     }

@@ -87,6 +87,7 @@ impl Simd for Portable {
         // SAFETY: the caller's promise.
         unsafe {
             let rows: [Vector; 4] = std::array::from_fn(|i| self.load_pointer(from.wrapping_add(i * from_step)));
+            #[allow(clippy::needless_range_loop, reason = "a column is no slice")]
             for j in 0..4 {
                 let column = [rows[0][j], rows[1][j], rows[2][j], rows[3][j]];
                 self.store_pointer(column, to.wrapping_add(j * to_step));

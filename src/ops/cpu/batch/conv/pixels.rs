@@ -131,8 +131,8 @@ fn pack(
     let mut packed = Scratch::new(weight.len());
     let mut rest = &mut *packed;
     // Each task packs one panel of every run, so that it reads a filter once.
-    let mut tasks: Vec<(usize, Vec<(&Taps, &mut [f32])>)> =
-        (0..outputs).step_by(panel).map(|output| (output, Vec::new())).collect();
+    type Panel<'a> = (usize, Vec<(&'a Taps, &'a mut [f32])>);
+    let mut tasks: Vec<Panel> = (0..outputs).step_by(panel).map(|output| (output, Vec::new())).collect();
     let (mut runs, mut first) = (Vec::new(), 0);
     for lines in phases {
         let mut phase = Vec::new();

@@ -72,6 +72,7 @@ impl Task for Panel<'_, '_> {
                 for (x, column) in columns.iter_mut().enumerate() {
                     *column = filter_1d(simd, load_strided(simd, &taps, x * S::LANES, 3 * S::LANES));
                 }
+                #[allow(clippy::needless_range_loop, reason = "the index goes across three columns")]
                 for a in 0..6 {
                     let line = filter_1d(simd, [columns[0][a], columns[1][a], columns[2][a]]);
                     for (b, &vector) in line.iter().enumerate() {
