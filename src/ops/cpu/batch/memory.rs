@@ -2,7 +2,8 @@
 //!
 //! A training makes arrays of the same few sizes in every iteration, hundreds of megabytes of them. Fresh from the system each
 //! page costs a fault when it is first written, which takes many times longer than the operation that writes it. So whoever
-//! drops a result [gives it back](recycle), and [`fresh`] hands it out again.
+//! drops a result [gives it back](recycle), and [`fresh`] hands it out again. Arrays that came from elsewhere, such as images,
+//! are only kept where they stand in for one that was handed out: else each iteration would leave a few more.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +24,8 @@ struct Kept {
 #[derive(Default)]
 struct Class {
     free: Vec<Vec<f32>>,
+    /// Arrays that were asked for and did not come back.
+    out: usize,
     used: u64,
 }
 
@@ -61,16 +64,19 @@ fn with_kept<T>(f: impl FnOnce(&mut Kept) -> T) -> T {
 
 impl Kept {
     fn take(&mut self, len: usize) -> Option<Vec<f32>> {
-        let class = self.by_len.get_mut(&len)?;
+        self.clock += 1;
+        let class = self.by_len.entry(len).or_default();
+        class.used = self.clock;
+        class.out += 1;
         let values = class.free.pop()?;
         self.values -= len;
-        self.clock += 1;
-        class.used = self.clock;
         Some(values)
     }
 
     fn give(&mut self, values: Vec<f32>) {
         let len = values.len();
+        let Some(class) = self.by_len.get_mut(&len).filter(|class| class.out > 0) else { return };
+        class.out -= 1;
         // Lengths that are no longer asked for leave first, when images have grown for instance.
         while self.values + len > LIMIT {
             let oldest = self.by_len.iter().filter(|(other, _)| **other != len).min_by_key(|(_, class)| class.used);
@@ -93,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_given_back_is_handed_out_again() {
         let mut kept = Kept::default();
-        assert!(kept.take(5000).is_none());
+        assert!(kept.take(5000).is_none() && kept.take(6000).is_none());
         kept.give(vec![1.0; 5000]);
         kept.give(vec![2.0; 6000]);
         assert_eq!(kept.values, 11_000);
@@ -103,20 +109,38 @@ mod tests {
     }
 
     #[test]
+    fn no_more_is_kept_than_was_handed_out() {
+        let mut kept = Kept::default();
+        kept.give(vec![0.0; 5000]);
+        assert_eq!(kept.values, 0, "nobody asks for this length");
+        for _ in 0..3 {
+            assert!(kept.take(5000).is_none_or(|values| values.len() == 5000));
+            kept.give(vec![1.0; 5000]);
+            kept.give(vec![2.0; 5000]);
+            assert_eq!(kept.values, 5000);
+        }
+    }
+
+    #[test]
     fn lengths_out_of_use_leave_when_there_is_too_much() {
         // Untouched zeros take no memory.
         let part = LIMIT / 4;
         let mut kept = Kept::default();
-        kept.give(vec![0.0; part]);
-        kept.give(vec![0.0; part + 1]);
-        kept.give(vec![0.0; part + 2]);
-        assert!(kept.take(part).is_some_and(|values| values.len() == part));
-        kept.give(vec![0.0; part]);
-        kept.give(vec![0.0; part + 3]);
+        let use_once = |kept: &mut Kept, len: usize| {
+            let values = kept.take(len);
+            let found = values.is_some();
+            kept.give(values.unwrap_or_else(|| vec![0.0; len]));
+            found
+        };
+        for len in [part, part + 1, part + 2] {
+            assert!(!use_once(&mut kept, len));
+        }
+        assert!(use_once(&mut kept, part));
+        assert!(!use_once(&mut kept, part + 3));
         assert!(kept.take(part + 1).is_none(), "the one that was used longest ago");
         assert!(kept.take(part).is_some() && kept.take(part + 2).is_some() && kept.take(part + 3).is_some());
         assert_eq!(kept.values, 0);
-        kept.give(vec![0.0; LIMIT + 1]);
+        assert!(!use_once(&mut kept, LIMIT + 1));
         assert_eq!(kept.values, 0, "more than the limit is not kept");
     }
 }
