@@ -24,6 +24,11 @@ use stylescope::{
 };
 use tempfile::TempDir;
 
+/// Side of the bundled network's images in pixels.
+const SIDE: u32 = 32;
+/// Its layers.
+const NUM_WS: usize = 8;
+
 /// What a run said.
 struct Said {
     code: Option<i32>,
@@ -135,7 +140,7 @@ fn seeds_make_named_pictures_that_carry_their_pose() {
     let out = inside(&folder, "out/deep");
     assert_eq!(names(&out), ["seed0000.png", "seed0001.png", "seed0285.png"]);
     let pictures: Vec<_> = names(&out).iter().map(|name| picture(&out.join(name))).collect();
-    assert!(pictures.iter().all(|picture| picture.dimensions() == (64, 64)));
+    assert!(pictures.iter().all(|picture| picture.dimensions() == (SIDE, SIDE)));
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
 
     let pose = read_pose_file(&out.join("seed0285.png")).unwrap().pose;
@@ -149,16 +154,18 @@ fn raw_tensors_have_the_documented_shapes_and_values() {
     succeed(&folder, "generate --seeds 5,3 --raw raw.safetensors --out out");
     let raw = raw(&inside(&folder, "raw.safetensors"));
     let shapes: Vec<_> = raw.iter().map(|(name, (shape, _))| (name.as_str(), shape.as_slice())).collect();
-    assert_eq!(shapes, [("image", &[2, 3, 64, 64][..]), ("w", &[2, 128]), ("ws", &[2, 10, 128]), ("z", &[2, 128])]);
+    let side = SIDE as usize;
+    let image = [2, 3, side, side];
+    assert_eq!(shapes, [("image", &image[..]), ("w", &[2, 128]), ("ws", &[2, NUM_WS, 128]), ("z", &[2, 128])]);
     assert_eq!(raw["z"].1[..128], z_from_seed(5, 128));
     assert_eq!(raw["z"].1[128..], z_from_seed(3, 128));
-    for (ws, w) in raw["ws"].1.chunks(10 * 128).zip(raw["w"].1.chunks(128)) {
+    for (ws, w) in raw["ws"].1.chunks(NUM_WS * 128).zip(raw["w"].1.chunks(128)) {
         assert!(ws.chunks(128).all(|row| row == w), "psi 1 leaves w alone");
     }
     // The pictures are these values, made bytes.
-    for (seed, values) in [5, 3].into_iter().zip(raw["image"].1.chunks(3 * 64 * 64)) {
+    for (seed, values) in [5, 3].into_iter().zip(raw["image"].1.chunks(3 * side * side)) {
         let file = picture(&inside(&folder, &format!("out/seed{seed:04}.png")));
-        assert_eq!(file.into_raw(), rgba8(values, 3, 64, 64).unwrap());
+        assert_eq!(file.into_raw(), rgba8(values, 3, side, side).unwrap());
     }
 }
 
@@ -203,15 +210,15 @@ fn truncation_and_mixing_act_on_their_layers() {
     assert_eq!(zero, ws("--seeds 2 --psi 0"), "psi 0 is the same for every seed");
     assert_ne!(seed, zero);
 
-    let (cut, mixed) = (ws("--seeds 1 --psi 0 --cutoff 4"), ws("--seeds 1 --mix-seed 2 --mix-layers 0-3,8"));
-    for layer in 0..10 {
+    let (cut, mixed) = (ws("--seeds 1 --psi 0 --cutoff 4"), ws("--seeds 1 --mix-seed 2 --mix-layers 0-3,6"));
+    for layer in 0..NUM_WS {
         let expected = if layer < 4 { &zero } else { &seed };
         assert_eq!(rows(&cut)[layer], rows(expected)[layer], "cutoff, layer {layer}");
-        let expected = if layer < 4 || layer == 8 { &other } else { &seed };
+        let expected = if layer < 4 || layer == 6 { &other } else { &seed };
         assert_eq!(rows(&mixed)[layer], rows(expected)[layer], "mix, layer {layer}");
     }
-    assert!(fail(&folder, "generate --seeds 1 --out a --mix-seed 2 --mix-layers 10").contains("layers 0 to 9"));
-    assert!(fail(&folder, "generate --seeds 1 --out a --cutoff 11").contains("10 layers"));
+    assert!(fail(&folder, "generate --seeds 1 --out a --mix-seed 2 --mix-layers 8").contains("layers 0 to 7"));
+    assert!(fail(&folder, "generate --seeds 1 --out a --cutoff 9").contains("8 layers"));
 }
 
 #[test]
@@ -236,17 +243,17 @@ fn a_grid_puts_the_pictures_side_by_side() {
     succeed(&folder, "generate --seeds 0-4 --grid 3x2 --out out");
     assert_eq!(names(&inside(&folder, "out")).len(), 6);
     let sheet = picture(&inside(&folder, "out/grid.png"));
-    assert_eq!(sheet.dimensions(), (3 * 64, 2 * 64));
+    assert_eq!(sheet.dimensions(), (3 * SIDE, 2 * SIDE));
     for seed in 0..5u32 {
-        let cell = image::imageops::crop_imm(&sheet, seed % 3 * 64, seed / 3 * 64, 64, 64).to_image();
+        let cell = image::imageops::crop_imm(&sheet, seed % 3 * SIDE, seed / 3 * SIDE, SIDE, SIDE).to_image();
         assert_eq!(cell, picture(&inside(&folder, &format!("out/seed{seed:04}.png"))));
     }
-    let last = image::imageops::crop_imm(&sheet, 2 * 64, 64, 64, 64).to_image();
+    let last = image::imageops::crop_imm(&sheet, 2 * SIDE, SIDE, SIDE, SIDE).to_image();
     assert!(last.pixels().all(|pixel| pixel.0 == [0; 4]), "an empty cell is transparent");
 
     succeed(&folder, "generate --seeds 0-4 --grid 5x1 --out only/sheet.png");
     assert_eq!(names(&inside(&folder, "only")), ["sheet.png"]);
-    assert_eq!(picture(&inside(&folder, "only/sheet.png")).dimensions(), (5 * 64, 64));
+    assert_eq!(picture(&inside(&folder, "only/sheet.png")).dimensions(), (5 * SIDE, SIDE));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The network that the program brings along, so that there is something to explore before any file is opened.
-//! `examples/make_bundled.rs` makes it.
+//! The README has the training that made it; `stylescope convert SNAPSHOT assets/bundled.safetensors --half` wrote the file.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// Its name in the window.
-pub const NAME: &str = "untrained-64";
+pub const NAME: &str = "portraits-32";
 /// What the window says about it.
-pub const NOTICE: &str = "The bundled network is untrained: random weights from a fixed seed. Its pictures show what the \
-                          controls do, not what a trained model can draw. Open a model file to explore one.";
+pub const NOTICE: &str = "A small network that this program trained on its built-in portraits: 200 thousand images of 32 \
+                          pixels, an hour on two cores. Open a model file to explore a larger one.";
 /// The file.
 const BYTES: &[u8] = include_bytes!("../../assets/bundled.safetensors");
 

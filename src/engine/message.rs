@@ -32,7 +32,7 @@ pub struct ModelSummary {
     pub networks: Vec<NetworkChoice>,
     /// Lines that `stylescope info` prints of the same file.
     pub details: Vec<String>,
-    /// An honest word about the model that the window shows, e.g. that the bundled network is untrained.
+    /// An honest word about the model that the window shows, e.g. that the bundled network is a small one.
     pub notice: Option<String>,
     /// The network.
     pub config: GeneratorConfig,

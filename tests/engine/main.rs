@@ -654,7 +654,8 @@ fn a_new_model_takes_the_place_of_the_old_one() {
         let stamp = session.engine.request(request(model, &Pose::default()));
         session.frame(stamp).image
     };
-    assert_eq!(show(&session, &first).unwrap().size, [64, 64], "until the new one is asked for");
+    let side = first.config.resolution() as u32;
+    assert_eq!(show(&session, &first).unwrap().size, [side; 2], "until the new one is asked for");
     assert_eq!(show(&session, &second).unwrap().size, [16, 16]);
     assert_eq!(*show(&session, &first).unwrap_err(), RenderError::NotOpen(first.id), "the old one was let go");
 }
