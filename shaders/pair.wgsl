@@ -34,26 +34,22 @@ fn level_b(channel: u32, pixel: vec2<u32>) -> f32 {
     return level(image_b[index]);
 }
 
-fn color_a(pixel: vec2<u32>) -> vec4<f32> {
-    let first = level_a(0u, pixel);
-    if (params.channels == 1u) {
-        return vec4<f32>(first, first, first, 255.0);
+// A channel of the first image, or of the second: a buffer cannot be handed to a function.
+fn level_of(second: bool, channel: u32, pixel: vec2<u32>) -> f32 {
+    if (second) {
+        return level_b(channel, pixel);
     }
-    var color = vec4<f32>(first, level_a(1u, pixel), level_a(2u, pixel), 255.0);
-    if (params.channels == 4u) {
-        color.a = level_a(3u, pixel);
-    }
-    return color;
+    return level_a(channel, pixel);
 }
 
-fn color_b(pixel: vec2<u32>) -> vec4<f32> {
-    let first = level_b(0u, pixel);
+fn color_of(second: bool, pixel: vec2<u32>) -> vec4<f32> {
+    let first = level_of(second, 0u, pixel);
     if (params.channels == 1u) {
         return vec4<f32>(first, first, first, 255.0);
     }
-    var color = vec4<f32>(first, level_b(1u, pixel), level_b(2u, pixel), 255.0);
+    var color = vec4<f32>(first, level_of(second, 1u, pixel), level_of(second, 2u, pixel), 255.0);
     if (params.channels == 4u) {
-        color.a = level_b(3u, pixel);
+        color.a = level_of(second, 3u, pixel);
     }
     return color;
 }
@@ -61,18 +57,18 @@ fn color_b(pixel: vec2<u32>) -> vec4<f32> {
 // The color of a pixel of both images side by side; nothing stands in the gap.
 fn beside(pixel: vec2<u32>) -> vec4<f32> {
     if (pixel.x < params.width) {
-        return color_a(pixel);
+        return color_of(false, pixel);
     }
     if (pixel.x < params.width + params.gap) {
         return vec4<f32>(0.0, 0.0, 0.0, 0.0);
     }
-    return color_b(vec2<u32>(pixel.x - params.width - params.gap, pixel.y));
+    return color_of(true, vec2<u32>(pixel.x - params.width - params.gap, pixel.y));
 }
 
 // Of images with transparency, what is seen over black is compared.
 fn difference(pixel: vec2<u32>) -> vec4<f32> {
-    let a = color_a(pixel);
-    let b = color_b(pixel);
+    let a = color_of(false, pixel);
+    let b = color_of(true, pixel);
     let distance = abs(b.rgb * b.a - a.rgb * a.a) / 255.0;
     return vec4<f32>(min(trunc(distance * params.gain + vec3<f32>(0.5)), vec3<f32>(255.0)), 255.0);
 }

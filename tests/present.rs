@@ -33,6 +33,10 @@ fn difference(a: &[u8], b: &[u8]) -> (u8, usize) {
     (differences.clone().max().unwrap_or(0), differences.filter(|&d| d > 0).count())
 }
 
+fn tensor(dims: [usize; 4], device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values(dims.iter().product()), dims), device)
+}
+
 #[test]
 fn a_tensor_reaches_the_texture_with_any_channels_and_strides() {
     let Some(compute) = software() else { return };
@@ -41,12 +45,8 @@ fn a_tensor_reaches_the_texture_with_any_channels_and_strides() {
     let mut presenter = Presenter::new(&shared.device, &shared.queue);
     for channels in [1, 3, 4] {
         // [1, C, 20, 13] as it comes, cut out of a larger one (offset and strides), and with its axes swapped.
-        let base: Tensor<4> = Tensor::from_data(
-            TensorData::new(values(2 * (channels + 1) * 22 * 15), [2, channels + 1, 22, 15]),
-            &compute.device,
-        );
-        let plain: Tensor<4> =
-            Tensor::from_data(TensorData::new(values(channels * 20 * 13), [1, channels, 20, 13]), &compute.device);
+        let base = tensor([2, channels + 1, 22, 15], &compute.device);
+        let plain = tensor([1, channels, 20, 13], &compute.device);
         let cut = base.clone().slice([1..2, 1..channels + 1, 1..21, 2..15]);
         let swapped = base.slice([0..1, 0..channels, 0..22, 0..15]).swap_dims(2, 3);
         for (name, image) in [("plain", plain), ("cut", cut), ("swapped", swapped)] {
@@ -74,12 +74,8 @@ fn two_tensors_reach_one_texture_with_any_channels_and_strides() {
     let health = DeviceHealth::watch(&shared.device);
     let mut presenter = Presenter::new(&shared.device, &shared.queue);
     for channels in [1, 3, 4] {
-        let base: Tensor<4> = Tensor::from_data(
-            TensorData::new(values(2 * (channels + 1) * 22 * 15), [2, channels + 1, 22, 15]),
-            &compute.device,
-        );
-        let plain: Tensor<4> =
-            Tensor::from_data(TensorData::new(values(channels * 20 * 13), [1, channels, 20, 13]), &compute.device);
+        let base = tensor([2, channels + 1, 22, 15], &compute.device);
+        let plain = tensor([1, channels, 20, 13], &compute.device);
         let cut = base.slice([1..2, 1..channels + 1, 1..21, 2..15]);
         let bytes =
             |image: &Tensor<4>| quantize::rgba8(&readback::values(image.clone()).unwrap(), channels, 20, 13).unwrap();

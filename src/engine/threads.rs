@@ -6,11 +6,7 @@ use std::sync::{
 };
 
 use crate::ops::cpu::Runtime;
-
-/// Processors that this process may use.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
+pub use crate::ops::cpu::threads::processors;
 
 /// A limit that one thread sets and the thread that computes takes up before its next image.
 #[derive(Debug, Clone)]
