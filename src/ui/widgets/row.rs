@@ -1,6 +1,8 @@
 //! `label | control | reset`: how every adjustable thing in the panels is laid out.
 
-use egui::{Align, CursorIcon, Label, Layout, Response, Role, Sense, Shape, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, CursorIcon, Label, Layout, Response, Role, Sense, Shape, Stroke, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use crate::ui::theme::{LABEL_WIDTH, Palette, RESET_WIDTH};
 
@@ -47,7 +49,12 @@ impl<'a> Row<'a> {
     pub fn show<T>(self, ui: &mut Ui, control: impl FnOnce(&mut Ui) -> (Response, Option<T>)) -> RowOutput<T> {
         let enabled = self.lacking.is_none();
         let height = ui.spacing().interact_size.y;
-        let row = ui.add_enabled_ui(enabled, |ui| {
+        // Of its name alone: what comes and goes above must not take a drag, the focus or a request away from it.
+        let builder = UiBuilder::new().id(ui.scope_id().with(self.name));
+        let row = ui.scope_builder(builder, |ui| {
+            if !enabled {
+                ui.disable();
+            }
             let row = ui.horizontal(|ui| {
                 let width = LABEL_WIDTH.min(ui.available_width() * 0.4);
                 ui.allocate_ui_with_layout(vec2(width, height), Layout::left_to_right(Align::Center), |ui| {
@@ -142,7 +149,10 @@ mod tests {
         kittest::{NodeT as _, Queryable as _},
     };
 
-    use super::{super::ValueBar, *};
+    use super::{
+        super::{Number, ValueBar},
+        *,
+    };
 
     struct State {
         value: f32,
@@ -200,5 +210,26 @@ mod tests {
         harness.get_by_label("Noise strength").set_value_accesskit(1.5);
         harness.run();
         assert_eq!(harness.state().value, 0.3);
+    }
+
+    #[test]
+    fn what_appears_above_takes_nothing_away() {
+        let mut harness = Harness::builder().with_size(vec2(300.0, 80.0)).build_ui_state(
+            |ui, (busy, value): &mut (bool, f64)| {
+                if *busy {
+                    ui.label("Reading");
+                }
+                let row = Row::new("Gamma", "R1 gamma", "Weight of R1")
+                    .show(ui, |ui| Number::new("R1 gamma", *value, 0.0..=10.0).show(ui));
+                if let Some(change) = row.change {
+                    *value = change.value;
+                }
+            },
+            (false, 1.0),
+        );
+        harness.get_by_label("R1 gamma").set_value_accesskit(0.5);
+        harness.state_mut().0 = true;
+        harness.run();
+        assert_eq!(harness.state().1, 0.5);
     }
 }
