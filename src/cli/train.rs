@@ -144,6 +144,11 @@ pub struct TrainArgs {
     /// Begin with the weights of this model where they fit
     #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
     init: Option<PathBuf>,
+
+    /// Train the discriminator alone for the first so many thousand images [default: 4, but a twentieth of the training at most,
+    /// with --init and a model without a discriminator, else 0]
+    #[arg(long, value_name = "F", conflicts_with = "resume")]
+    d_first: Option<f64>,
 }
 
 /// Trains until the end, or until Ctrl-C: the first saves and ends, the second ends at once.
@@ -233,6 +238,7 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
     if let Some(ema_kimg) = arguments.ema_kimg {
         config.ema_kimg = ema_kimg;
     }
+    config.discriminator_first_kimg = arguments.d_first;
     if let Some(tick) = arguments.tick {
         config.intervals.tick_kimg = tick;
     }

@@ -64,6 +64,10 @@ pub struct TrainConfig {
     pub ema_rampup: Option<f64>,
     /// Augmentation of what the discriminator sees (arXiv 2006.06676).
     pub ada: Ada,
+    /// The discriminator alone is trained in the first so many thousand images: what a good generator brings along is not
+    /// lost to a discriminator that knows nothing yet. `None`: decided when the training begins ([`super::transfer`]).
+    #[serde(default)]
+    pub discriminator_first_kimg: Option<f64>,
     /// Progressive growing (arXiv 1710.10196); `None`: full resolution from the start.
     pub growing: Option<Growing>,
     /// When something is measured and saved.
@@ -308,6 +312,11 @@ impl TrainConfig {
         )
     }
 
+    /// Whether only the discriminator is trained after `nimg` images ([`Self::discriminator_first_kimg`]).
+    pub fn is_discriminator_first(&self, nimg: u64) -> bool {
+        (nimg as f64) < 1000.0 * self.discriminator_first_kimg.unwrap_or(0.0)
+    }
+
     fn validate_optimizer(&self) -> Result<(), ConfigError> {
         for (field, rate) in [("generator_lr", self.generator_lr), ("discriminator_lr", self.discriminator_lr)] {
             check(rate > 0.0 && rate <= 1.0, field, rate, "it must be more than 0 and at most 1")?;
@@ -320,7 +329,9 @@ impl TrainConfig {
         let ema = self.ema_kimg;
         check(ema.is_finite() && ema >= 0.0, "ema_kimg", ema, "it must be 0 (no average) or more")?;
         let rampup = self.ema_rampup.unwrap_or(1.0);
-        check(rampup.is_finite() && rampup > 0.0, "ema_rampup", rampup, "it must be positive")
+        check(rampup.is_finite() && rampup > 0.0, "ema_rampup", rampup, "it must be positive")?;
+        let first = self.discriminator_first_kimg.unwrap_or(0.0);
+        check(first.is_finite() && first >= 0.0, "discriminator_first_kimg", first, "it must be 0 or more")
     }
 
     fn validate_regularization(&self) -> Result<(), ConfigError> {

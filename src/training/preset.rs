@@ -198,6 +198,7 @@ impl Preset {
             ema_kimg: 10.0,
             ema_rampup: (!stylegan1).then_some(0.05),
             ada: Ada::Off,
+            discriminator_first_kimg: None,
             growing: self
                 .grows()
                 .then(|| for_budget(initial_resolution, o.resolution, o.kimg, o.batch))

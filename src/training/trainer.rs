@@ -18,6 +18,7 @@ use super::{
     optimizer::{Adam, AdamConfig, host, move_average, weight_gradients},
     phases::{Phase, Reals},
     random::{Draws, Stream},
+    transfer,
 };
 use crate::{
     grad::{Var, no_graph, with_graph},
@@ -151,6 +152,11 @@ impl Trainer {
             ));
         }
         self.ema.copy_from(&generator, &self.device)?;
+        // Blocks that the other model lacks add their details to its image from nothing on.
+        for name in transfer::new_colours(self.g.names(), &generator) {
+            self.g.clear(&name);
+            self.ema.clear(&name);
+        }
         if let Some(discriminator) = discriminator {
             self.d.copy_from(&discriminator, &self.device)?;
         }

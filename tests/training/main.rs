@@ -2,6 +2,7 @@
 
 mod classes;
 mod resume;
+mod transfer;
 mod writes;
 
 use std::{

@@ -97,6 +97,18 @@ impl Params {
         Ok(copied)
     }
 
+    /// Sets the array of that name to zeros, if there is one.
+    pub fn clear(&mut self, name: &str) {
+        if let Some(param) = self.0.get_mut(name) {
+            param.value = param.value.zeros_like();
+        }
+    }
+
+    /// The names of all arrays.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Leaves for a graph: with `tracked` those that learn get gradients.
     pub fn weights(&self, tracked: bool) -> Weights {
         let leaf = |(name, param): (&String, &Param)| {

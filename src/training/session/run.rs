@@ -28,6 +28,7 @@ use crate::{
         preflight::remaining_seconds,
         run_folder::{self, RunFolder},
         trainer::{Batch, Phases, Progress, Trainer, TrainerState},
+        transfer,
     },
 };
 
@@ -96,11 +97,11 @@ pub(super) struct Run {
 /// Whether to go on after looking at the commands.
 #[derive(PartialEq, Eq)]
 pub(super) enum Next {
-    Train(Phases),
+    Train,
+    /// One step of one network, then a pause.
+    Step(Phases),
     Stop,
 }
-
-const BOTH: Phases = Phases { g: true, d: true };
 
 impl Run {
     pub fn new(
@@ -113,7 +114,15 @@ impl Run {
     ) -> Result<Self, TrainError> {
         let mut notes = Vec::new();
         let (folder, dataset, init, resume) = match start {
-            Start::New { config, init } => {
+            Start::New { mut config, init } => {
+                let first = transfer::discriminator_first_kimg(&config, &init);
+                let first = *config.discriminator_first_kimg.get_or_insert(first);
+                if first > 0.0 {
+                    notes.push(format!(
+                        "The discriminator is trained alone for the first {} images.",
+                        (1000.0 * first).round()
+                    ));
+                }
                 let dataset = open_dataset(&config)?;
                 let fingerprint = dataset.fingerprint().to_owned();
                 (RunFolder::create(&path, *config, fingerprint)?, dataset, init, false)
@@ -192,11 +201,12 @@ impl Run {
         // A single step of one network begins a pause, whose end says what comes next.
         let mut pause = None;
         while self.progress.nimg < total {
-            let phases = match self.listen(pause.take())? {
-                Next::Train(phases) => phases,
+            let (phases, step_of_one) = match self.listen(pause.take())? {
+                Next::Train => (Phases { g: !self.config.is_discriminator_first(self.progress.nimg), d: true }, false),
+                Next::Step(phases) => (phases, true),
                 Next::Stop => return self.end(false),
             };
-            pause = (phases != BOTH).then_some(None);
+            pause = step_of_one.then_some(None);
             self.average = None;
             let start = Instant::now();
             let batch = self.next_batch()?;
@@ -213,7 +223,9 @@ impl Run {
                 tick_start = (Instant::now(), self.progress.nimg, self.waited());
                 timed = None;
             }
-            if let Some((first, seconds)) = &mut timed {
+            if !self.config.is_discriminator_first(self.progress.nimg)
+                && let Some((first, seconds)) = &mut timed
+            {
                 *seconds += step_seconds;
                 if self.progress.iteration == *first + TIMED_STEPS {
                     let (first, seconds) = (*first, *seconds);
@@ -277,7 +289,7 @@ impl Run {
                 self.inbox.try_recv().ok()
             };
             match command {
-                None => return Ok(Next::Train(BOTH)),
+                None => return Ok(Next::Train),
                 Some(TrainCommand::Stop) => return Ok(Next::Stop),
                 Some(TrainCommand::Resume) if paused => {
                     paused = false;
@@ -289,8 +301,8 @@ impl Run {
                     self.outlet.tell(TrainEvent::Paused(None));
                 }
                 Some(TrainCommand::Pause) => {}
-                Some(TrainCommand::StepG) => return Ok(Next::Train(Phases { g: true, d: false })),
-                Some(TrainCommand::StepD) => return Ok(Next::Train(Phases { g: false, d: true })),
+                Some(TrainCommand::StepG) => return Ok(Next::Step(Phases { g: true, d: false })),
+                Some(TrainCommand::StepD) => return Ok(Next::Step(Phases { g: false, d: true })),
                 Some(TrainCommand::SnapshotNow) => match self.snapshot() {
                     Ok(path) => self.outlet.tell(TrainEvent::Snapshot(path)),
                     // Asked for, not needed: it is told, and the training goes on.

@@ -61,7 +61,7 @@ impl<'a> Number<'a> {
         // The speed is also what an arrow key adds, and a fraction of a whole number adds nothing.
         let by_key = self.decimals == 0 && !ui.input(|i| i.pointer.any_down());
         let speed = if by_key { 1.0 } else { self.speed };
-        let scope = ui.scope_builder(UiBuilder::new().id(ui.scope_id().with(self.name)), |ui| {
+        let scope = ui.scope_builder(UiBuilder::new().scope_id(ui.scope_id().with(self.name)), |ui| {
             let field = DragValue::new(&mut value)
                 .range(self.range.clone())
                 .clamp_existing_to_range(false)

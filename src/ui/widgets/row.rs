@@ -50,7 +50,7 @@ impl<'a> Row<'a> {
         let enabled = self.lacking.is_none();
         let height = ui.spacing().interact_size.y;
         // Of its name alone: what comes and goes above must not take a drag, the focus or a request away from it.
-        let builder = UiBuilder::new().id(ui.scope_id().with(self.name));
+        let builder = UiBuilder::new().scope_id(ui.scope_id().with(self.name));
         let row = ui.scope_builder(builder, |ui| {
             if !enabled {
                 ui.disable();
