@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use divan::{Bencher, counter::ItemsCount};
 use stylescope::ops::{
     Activation, Filter, SynthesisLayer,
-    cpu::{Epilogue, InstructionSet, LayerKernel, NhwcBuffer, Threads, Workspace},
+    cpu::{Border, Epilogue, InstructionSet, LayerKernel, NhwcBuffer, Threads, UpFilter, Workspace},
     synthesis_layer,
 };
 
@@ -42,7 +42,7 @@ fn operations((inputs, outputs, side, _): (usize, usize, usize, bool)) -> ItemsC
 #[divan::bench(args = LAYERS, sample_count = 15)]
 fn kernels(bencher: Bencher, layer: (usize, usize, usize, bool)) {
     let (inputs, outputs, side, up) = layer;
-    let filter = up.then_some([0.125, 0.375, 0.375, 0.125]);
+    let filter = up.then_some(UpFilter { taps: [0.125, 0.375, 0.375, 0.125], border: Border::Whole });
     let weight = values(inputs * outputs * 9);
     let kernel = LayerKernel::new(InstructionSet::best(), &weight, [outputs, inputs], [side, side], filter);
     let x = NhwcBuffer::from_nchw(&values(inputs * side * side), inputs, side, side);

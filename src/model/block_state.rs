@@ -98,14 +98,30 @@ impl BlockState {
             .map(|maps| Sample { x: Arc::new(NhwcBuffer::from_nchw(maps, channels, height, width)), image: None })
             .collect();
         if let Some(image) = image {
-            let [_, channels, height, width] = image.dims();
-            let values = read("the image", image)?;
-            for (sample, image) in samples.iter_mut().zip(values.chunks_exact(channels * height * width)) {
-                sample.image = Some(Arc::new(RowImage::from_nchw(image, channels, height, width)));
-            }
+            set_image(&mut samples, image)?;
         }
         Ok(samples)
     }
+
+    /// The same features with another image, [N, img_channels, H, W].
+    pub(crate) fn with_image(self, image: Tensor<4>) -> Result<Self, ModelError> {
+        Ok(match self.0 {
+            Activations::Tensors { x, .. } => Self::new(x, Some(image)),
+            Activations::Buffers(mut samples) => {
+                set_image(&mut samples, image)?;
+                Self::from_samples(samples)
+            }
+        })
+    }
+}
+
+fn set_image(samples: &mut [Sample], image: Tensor<4>) -> Result<(), ModelError> {
+    let [_, channels, height, width] = image.dims();
+    let values = read("the image", image)?;
+    for (sample, image) in samples.iter_mut().zip(values.chunks_exact(channels * height * width)) {
+        sample.image = Some(Arc::new(RowImage::from_nchw(image, channels, height, width)));
+    }
+    Ok(())
 }
 
 fn batch_shape(shapes: impl ExactSizeIterator<Item = [usize; 3]>) -> [usize; 4] {

@@ -148,13 +148,11 @@ impl Generator {
         Ok(weights)
     }
 
-    /// Which runtime's kernels run the layers of a StyleGAN2 on the CPU where no gradient is wanted; `None` leaves them to
-    /// the tensors. A new generator has [`Runtime::shared`].
+    /// Which runtime's kernels run the layers on the CPU where no gradient is wanted; `None` leaves them to the tensors. A new generator has [`Runtime::shared`].
     pub fn set_cpu_runtime(&mut self, runtime: Option<Arc<Runtime>>) {
         match &mut self.network {
             Network::StyleGan2(network) => network.set_cpu_runtime(runtime, &self.placement.synthesis),
-            // The layers of StyleGAN have no kernels.
-            Network::StyleGan1(_) => {}
+            Network::StyleGan1(network) => network.set_cpu_runtime(runtime, &self.placement.synthesis),
         }
     }
 

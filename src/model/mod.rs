@@ -10,6 +10,7 @@ pub mod state_dict;
 pub mod trainable;
 
 mod block_state;
+mod cpu_blocks;
 mod linear;
 mod mapping;
 mod stylegan1;

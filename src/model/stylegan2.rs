@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 use super::{
     block_state::BlockState,
     config::{Architecture, StyleGan2Config, resolutions},
+    cpu_blocks::{NoiseSource, may_run_on, wants_gradients},
     error::ModelError,
     generator::Built,
     layer::{LayerInfo, LayerKind},
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::ops::{
     Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
-    cpu::{LayerKernel, RgbKernel, Runtime},
+    cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
     synthesis_layer, upsample2d,
 };
 
@@ -117,11 +118,9 @@ impl StyleGan2 {
         Ok(Built { network, affines, layers, noise })
     }
 
-    /// The kernels serve inference on the CPU, of networks without residual branches.
+    /// The kernels serve inference on the CPU.
     pub fn set_cpu_runtime(&mut self, runtime: Option<Arc<Runtime>>, device: &Device) {
-        let on_cpu = !device.is_autodiff() && *device == Device::flex();
-        let plain = self.blocks.iter().all(|block| block.skip.is_none());
-        let runtime = runtime.filter(|_| on_cpu && plain);
+        let runtime = runtime.filter(|_| may_run_on(device));
         let num_blocks = self.blocks.len();
         self.kernels = runtime.and_then(|runtime| CpuSynthesis::new(runtime, num_blocks, &self.filter, self.clamp));
     }
@@ -140,18 +139,18 @@ impl StyleGan2 {
         index: usize,
         state: BlockState,
         styles: &[Tensor<2>],
-        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+        noise: NoiseSource<'_>,
     ) -> Result<BlockState, ModelError> {
         let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
         if let Some(kernels) = &self.kernels
-            && !styles.iter().any(|style| style.device().is_autodiff())
+            && !wants_gradients(styles)
         {
             return kernels.block(index, state, self.separate_rgb, styles, noise, || block.kernels(index, kernels));
         }
         let (x, image) = state.into_tensors();
         let past = block.skip.as_ref().map(|skip| {
             let weight = skip.value();
-            let gain = FRAC_1_SQRT_2 / (weight.dims()[1] as f64).sqrt();
+            let gain = skip_gain(&weight);
             conv2d_resample(x.clone(), weight, &self.filter, Resize::Up).mul_scalar(gain)
         });
         let gain = if past.is_some() { FRAC_1_SQRT_2 } else { 1.0 };
@@ -186,7 +185,7 @@ impl StyleGan2 {
         up: bool,
         gain: f64,
         styles: &[Tensor<2>],
-        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+        noise: NoiseSource<'_>,
     ) -> Result<Tensor<4>, ModelError> {
         let noise = match &conv.noise {
             Some(NoiseStrength { index, strength }) => {
@@ -249,15 +248,31 @@ impl Block {
     /// This block, number `index`, as kernels.
     fn kernels(&self, index: usize, synthesis: &CpuSynthesis) -> Result<CpuBlock, ModelError> {
         let side = 4usize << index;
-        let conv0 = self.conv0.as_ref().map(|conv| conv.kernel(side / 2, Some(synthesis.filter()), synthesis));
+        let conv0 = self.conv0.as_ref().map(|conv| conv.kernel(side / 2, Some(synthesis.up_filter()), synthesis));
         let to_rgb = self.to_rgb.as_ref().map(|to_rgb| to_rgb.kernel(synthesis));
         let conv1 = self.conv1.kernel(side, None, synthesis)?;
-        Ok(CpuBlock { conv0: conv0.transpose()?, conv1, to_rgb: to_rgb.transpose()? })
+        let skip = match &self.skip {
+            Some(skip) => {
+                let weight = skip.value();
+                let [outputs, inputs, ..] = weight.dims();
+                let gain = skip_gain(&weight);
+                let weight = read("a residual branch's weight", weight.mul_scalar(gain))?;
+                let set = synthesis.runtime().instruction_set();
+                Some(SkipKernel::new(set, &weight, [outputs, inputs], synthesis.filter()))
+            }
+            None => None,
+        };
+        Ok(CpuBlock { conv0: conv0.transpose()?, conv1, skip, to_rgb: to_rgb.transpose()? })
     }
 }
 
+/// On the weight [O, I, 1, 1] of a residual branch: 1 / sqrt(input channels), and its part of the sum.
+fn skip_gain(weight: &Tensor<4>) -> f64 {
+    FRAC_1_SQRT_2 / (weight.dims()[1] as f64).sqrt()
+}
+
 impl ConvLayer {
-    fn kernel(&self, side: usize, up: Option<[f32; 4]>, synthesis: &CpuSynthesis) -> Result<CpuConv, ModelError> {
+    fn kernel(&self, side: usize, up: Option<UpFilter>, synthesis: &CpuSynthesis) -> Result<CpuConv, ModelError> {
         let [outputs, inputs, ..] = self.weight.value().dims();
         let weight = read("a convolution's weight", self.weight.value())?;
         let set = synthesis.runtime().instruction_set();

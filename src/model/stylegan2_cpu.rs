@@ -2,28 +2,32 @@
 //! which remain for gradients, for other devices and to compare with.
 
 use std::{
-    f64::consts::SQRT_2,
+    borrow::Borrow,
+    f64::consts::{FRAC_1_SQRT_2, SQRT_2},
     fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use burn::tensor::Tensor;
 
 use super::{
     block_state::{BlockState, Sample},
+    cpu_blocks::{HostNoise, LazyBlocks, NoiseSource, host_style},
     error::ModelError,
-    weights::read,
 };
 use crate::ops::{
     Filter,
-    cpu::{Epilogue, LayerKernel, NhwcBuffer, RgbKernel, RowImage, Runtime},
+    cpu::{
+        Border, Epilogue, LayerKernel, NhwcBuffer, NoiseStrength, RgbKernel, RowImage, Runtime, SkipKernel, UpFilter,
+        Workspace,
+    },
 };
 
 /// The kernels of a network, made block by block when they first run. Clones share them.
 #[derive(Clone)]
 pub(super) struct CpuSynthesis {
     runtime: Arc<Runtime>,
-    blocks: Arc<[OnceLock<CpuBlock>]>,
+    blocks: LazyBlocks<CpuBlock>,
     filter: [f32; 4],
     clamp: Option<f32>,
 }
@@ -32,6 +36,8 @@ pub(super) struct CpuSynthesis {
 pub(super) struct CpuBlock {
     pub conv0: Option<CpuConv>,
     pub conv1: CpuConv,
+    /// In residual blocks.
+    pub skip: Option<SkipKernel>,
     pub to_rgb: Option<CpuRgb>,
 }
 
@@ -52,64 +58,50 @@ pub(super) struct CpuRgb {
     pub gain: f32,
 }
 
-/// Noise maps of a layer, one or one a sample, and the factor on the layer's strength.
-struct HostNoise {
-    maps: Vec<f32>,
-    strength: f32,
-    /// Values from one sample's map to the next; 0 if they share it.
-    step: usize,
-    len: usize,
-}
-
 /// What all layers of a block run with.
 struct Run<'a> {
     synthesis: &'a CpuSynthesis,
     styles: &'a [Tensor<2>],
-    noise: &'a dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+    noise: NoiseSource<'a>,
 }
 
 impl CpuSynthesis {
     /// `None` for a filter that the kernels do not have: they want four taps an axis.
     pub fn new(runtime: Arc<Runtime>, num_blocks: usize, filter: &Filter, clamp: Option<f64>) -> Option<Self> {
         let filter = if filter.is_separable() { filter.taps().try_into().ok()? } else { return None };
-        let blocks = (0..num_blocks).map(|_| OnceLock::new()).collect();
-        Some(Self { runtime, blocks, filter, clamp: clamp.map(|clamp| clamp as f32) })
+        Some(Self { runtime, blocks: LazyBlocks::new(num_blocks), filter, clamp: clamp.map(|clamp| clamp as f32) })
     }
 
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
+    /// The filter's taps along one axis.
     pub fn filter(&self) -> [f32; 4] {
         self.filter
     }
 
-    /// Runs block `index`, whose RGB is added to the running image unless it is `separate_rgb`, and whose kernels `make` makes the first time. `styles` are on the CPU.
+    /// The same, as the layers that double the size take it.
+    pub fn up_filter(&self) -> UpFilter {
+        UpFilter { taps: self.filter, border: Border::Whole }
+    }
+
+    /// Runs block `index`, whose RGB is added to the running image unless it is `separate_rgb`, and whose kernels `make` makes
+    /// the first time. `styles` are on the CPU.
     pub fn block(
         &self,
         index: usize,
         state: BlockState,
         separate_rgb: bool,
         styles: &[Tensor<2>],
-        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+        noise: NoiseSource<'_>,
         make: impl FnOnce() -> Result<CpuBlock, ModelError>,
     ) -> Result<BlockState, ModelError> {
-        let slot = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
-        let block = match slot.get() {
-            Some(block) => block,
-            None => {
-                let made = make()?;
-                slot.get_or_init(|| made)
-            }
-        };
+        let block = self.blocks.get(index, make)?;
         let run = Run { synthesis: self, styles, noise };
         let samples = state.into_samples()?;
-        let (mut maps, mut images): (Vec<_>, Vec<_>) =
-            samples.into_iter().map(|Sample { x, image }| (x, image)).unzip();
-        if let Some(conv) = &block.conv0 {
-            maps = run.conv(conv, maps)?;
-        }
-        maps = run.conv(&block.conv1, maps)?;
+        let (maps, mut images): (Vec<_>, Vec<_>) = samples.into_iter().map(|Sample { x, image }| (x, image)).unzip();
+        let maps: Vec<_> = run.layers(block, maps)?.into_iter().map(Arc::new).collect();
         if let Some(to_rgb) = &block.to_rgb {
             if separate_rgb {
                 images.iter_mut().for_each(|image| *image = None);
@@ -121,43 +113,53 @@ impl CpuSynthesis {
 }
 
 impl Run<'_> {
-    /// By sample, the values of a layer's style.
-    fn style(&self, layer: usize) -> Result<(Vec<f32>, usize), ModelError> {
-        let style = self.styles.get(layer).ok_or_else(|| ModelError::Input {
-            what: "the list of styles",
-            found: vec![self.styles.len()],
-            expected: format!("a style for layer {layer}"),
-        })?;
-        Ok((read("a style", style.clone())?, style.dims()[1]))
-    }
-
-    fn host_noise(&self, conv: &CpuConv) -> Result<Option<HostNoise>, ModelError> {
-        let Some((index, strength)) = conv.noise else { return Ok(None) };
-        let Some((map, multiplier)) = (self.noise)(index)? else { return Ok(None) };
-        let [maps, _, height, width] = map.dims();
-        let len = height * width;
-        let step = if maps == 1 { 0 } else { len };
-        Ok(Some(HostNoise { maps: read("a noise map", map)?, strength: strength * multiplier, step, len }))
-    }
-
-    fn conv(&self, conv: &CpuConv, maps: Vec<Arc<NhwcBuffer>>) -> Result<Vec<Arc<NhwcBuffer>>, ModelError> {
-        let (styles, style_dim) = self.style(conv.layer)?;
-        let noise = self.host_noise(conv)?;
+    /// The block's convolutions, and its residual branch where it has one.
+    fn layers(&self, block: &CpuBlock, maps: Vec<Arc<NhwcBuffer>>) -> Result<Vec<NhwcBuffer>, ModelError> {
         let runtime = self.synthesis.runtime();
-        let mut workspace = runtime.workspace();
-        let samples = maps.into_iter().zip(styles.chunks_exact(style_dim)).enumerate();
+        let workspace = &mut runtime.workspace();
+        let gain = if block.skip.is_some() { FRAC_1_SQRT_2 as f32 } else { 1.0 };
+        let mut out = match &block.conv0 {
+            Some(conv) => {
+                let doubled = self.conv(conv, &maps, 1.0, workspace)?;
+                self.conv(&block.conv1, &doubled, gain, workspace)?
+            }
+            None => self.conv(&block.conv1, &maps, gain, workspace)?,
+        };
+        if let Some(skip) = &block.skip {
+            for (x, out) in maps.iter().zip(&mut out) {
+                skip.add(x, out, workspace, runtime.threads());
+            }
+        }
+        Ok(out)
+    }
+
+    fn conv<B: Borrow<NhwcBuffer>>(
+        &self,
+        conv: &CpuConv,
+        maps: &[B],
+        gain: f32,
+        workspace: &mut Workspace,
+    ) -> Result<Vec<NhwcBuffer>, ModelError> {
+        let (styles, style_dim) = host_style(self.styles, conv.layer)?;
+        let noise = match conv.noise {
+            Some((index, strength)) => HostNoise::read(self.noise, index)?.map(|noise| (noise, strength)),
+            None => None,
+        };
+        let threads = self.synthesis.runtime().threads();
+        let samples = maps.iter().zip(styles.chunks_exact(style_dim)).enumerate();
         Ok(samples
             .map(|(sample, (x, style))| {
                 let noise = noise.as_ref();
                 let epilogue = Epilogue {
                     demodulate: true,
-                    noise: noise.map(|noise| (&noise.maps[sample * noise.step..][..noise.len], noise.strength)),
+                    noise: noise
+                        .map(|(noise, strength)| (noise.of(sample), NoiseStrength::Same(strength * noise.factor))),
                     bias: &conv.bias,
                     slope: 0.2,
-                    gain: SQRT_2 as f32,
-                    clamp: self.synthesis.clamp,
+                    gain: SQRT_2 as f32 * gain,
+                    clamp: self.synthesis.clamp.map(|clamp| clamp * gain),
                 };
-                Arc::new(conv.kernel.run(&x, style, &epilogue, &mut workspace, runtime.threads()))
+                conv.kernel.run(x.borrow(), style, &epilogue, workspace, threads)
             })
             .collect())
     }
@@ -168,7 +170,7 @@ impl Run<'_> {
         maps: &[Arc<NhwcBuffer>],
         below: &[Option<Arc<RowImage>>],
     ) -> Result<Vec<Option<Arc<RowImage>>>, ModelError> {
-        let (mut styles, style_dim) = self.style(to_rgb.layer)?;
+        let (mut styles, style_dim) = host_style(self.styles, to_rgb.layer)?;
         styles.iter_mut().for_each(|style| *style *= to_rgb.gain);
         let CpuSynthesis { runtime, filter, clamp, .. } = self.synthesis;
         let samples = maps.iter().zip(below).zip(styles.chunks_exact(style_dim));

@@ -8,7 +8,7 @@ use super::{
     BlockState, Generator, ModelError, Noise, NoiseInput, Placement, Styles,
     config::{
         Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan1Config,
-        StyleGan1Variant, StyleGan2Config,
+        StyleGan1Features, StyleGan1Variant, StyleGan2Config,
     },
     layer::LayerKind,
     state_dict::{HostTensor, StateDictError},
@@ -341,28 +341,54 @@ fn synthesis_is_differentiable_by_the_styles() {
     }
 }
 
-/// A network that is large enough for every kind of kernel, with noise that shows.
-fn with_noise(architecture: Architecture) -> Generator {
-    let config = GeneratorConfig::StyleGan2(StyleGan2Config {
-        resolution: 64,
-        channels: ChannelTable([(4, 24), (8, 24), (16, 20), (32, 20), (64, 16)].into()),
-        conv_clamp: Some(256.0),
-        architecture,
-        ..stylegan2()
-    });
+/// A network that is large enough for every kind of kernel, with noise and biases that show.
+fn with_noise(config: GeneratorConfig) -> Generator {
     let mut weights = init(&config).state_dict().unwrap();
     for (name, tensor) in &mut weights.0 {
-        if name.ends_with("noise_strength") {
-            tensor.data.fill(0.3);
+        let noise = name.ends_with("noise_strength") || name.contains("apply_noise.weight") || name.contains(".noise");
+        if noise && !name.ends_with("noise_const") && !name.ends_with("apply_noise.noise") {
+            tensor.data.iter_mut().enumerate().for_each(|(i, value)| *value = 0.3 - 0.05 * (i % 7) as f32);
+        }
+        if name.ends_with(".bias") && !name.contains("affine") && !name.contains("style") {
+            tensor.data.iter_mut().enumerate().for_each(|(i, value)| *value += 0.1 * (i % 5) as f32 - 0.2);
         }
     }
     Generator::from_state_dict(config, weights, &Placement::cpu()).unwrap()
 }
 
+/// Networks of every kind that the CPU kernels run.
+fn with_kernels() -> Vec<GeneratorConfig> {
+    let channels = ChannelTable([(4, 24), (8, 24), (16, 20), (32, 20), (64, 16)].into());
+    let stylegan2 =
+        [Architecture::Skip, Architecture::Orig, Architecture::Resnet, Architecture::Msg].map(|architecture| {
+            GeneratorConfig::StyleGan2(StyleGan2Config {
+                resolution: 64,
+                channels: channels.clone(),
+                conv_clamp: Some(256.0),
+                architecture,
+                ..stylegan2()
+            })
+        });
+    let stylegan1 = [
+        (StyleGan1Variant::Official, 0.0, vec![1.0, 2.0, 1.0]),
+        (StyleGan1Variant::Official, 1.25, vec![1.0, 2.0, 1.0]),
+        (StyleGan1Variant::Official, 0.0, vec![1.0]),
+        (StyleGan1Variant::Community, 0.0, vec![1.0, 2.0, 1.0]),
+    ]
+    .map(|(variant, lod, resample_filter)| {
+        let features = StyleGan1Features { resample_filter, ..Default::default() };
+        let channels = channels.clone();
+        let fused_from = 32;
+        let config = StyleGan1Config { variant, resolution: 64, channels, fused_from, lod, features, ..stylegan1() };
+        GeneratorConfig::StyleGan1(config)
+    });
+    stylegan2.into_iter().chain(stylegan1).collect()
+}
+
 #[test]
 fn cpu_kernels_give_the_image_of_the_tensors() {
-    for architecture in [Architecture::Skip, Architecture::Orig] {
-        let mut generator = with_noise(architecture);
+    for config in with_kernels() {
+        let mut generator = with_noise(config.clone());
         generator.set_cpu_runtime(None);
         let expected = image(&generator);
         let largest = expected.iter().fold(1.0f32, |largest, value| largest.max(value.abs()));
@@ -371,26 +397,49 @@ fn cpu_kernels_give_the_image_of_the_tensors() {
             let found = image(&generator);
             assert_ne!(found, expected, "{set}: the tensors ran");
             let error = found.iter().zip(&expected).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs()));
-            assert!(error <= 1e-5 * largest, "{architecture:?} {set}: {error} of {largest}");
+            assert!(error <= 1e-5 * largest, "{config:?} {set}: {error} of {largest}");
+        }
+    }
+}
+
+#[test]
+fn previews_of_cpu_kernels_are_those_of_the_tensors() {
+    for config in with_kernels() {
+        let mut generator = with_noise(config.clone());
+        let (strength, styles) = (ones(&generator), styles(&generator, 2, 1.0));
+        let noise = Noise::Const { strength: &strength };
+        let mut previews = [None, Runtime::shared()].map(|runtime| {
+            generator.set_cpu_runtime(runtime);
+            let state = generator.block(0, generator.start(2), &styles, &noise).unwrap();
+            let state = generator.block(1, state, &styles, &noise).unwrap();
+            generator.preview(1, &state).unwrap().map(values)
+        });
+        let [expected, found] = previews.each_mut().map(Option::take);
+        assert_eq!(found.is_some(), expected.is_some(), "{config:?}");
+        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+            assert!((found - expected).abs() <= 1e-5 * expected.abs().max(10.0), "{config:?}: {found} {expected}");
         }
     }
 }
 
 #[test]
 fn cpu_kernels_go_on_from_any_state_to_the_same_bit() {
-    let generator = with_noise(Architecture::Skip);
-    let (strength, styles) = (ones(&generator), styles(&generator, 2, 1.0));
-    let noise = Noise::Const { strength: &strength };
-    let expected = values(generator.synthesize(&styles, &noise).unwrap());
-    let mut state = generator.start(2);
-    for index in 0..generator.num_blocks() {
-        let rest = |state| {
-            let state =
-                (index..generator.num_blocks()).try_fold(state, |state, i| generator.block(i, state, &styles, &noise));
-            values(generator.finish(state.unwrap()).unwrap())
-        };
-        assert_eq!(rest(state.clone()), expected, "from block {index}");
-        assert_eq!(rest(BlockState::new(state.x(), state.image())), expected, "from tensors, block {index}");
-        state = generator.block(index, state, &styles, &noise).unwrap();
+    for config in with_kernels() {
+        let generator = with_noise(config.clone());
+        let (strength, styles) = (ones(&generator), styles(&generator, 2, 1.0));
+        let noise = Noise::Const { strength: &strength };
+        let expected = values(generator.synthesize(&styles, &noise).unwrap());
+        let mut state = generator.start(2);
+        for index in 0..generator.num_blocks() {
+            let rest = |state| {
+                let blocks = index..generator.num_blocks();
+                let state = blocks.into_iter().try_fold(state, |state, i| generator.block(i, state, &styles, &noise));
+                values(generator.finish(state.unwrap()).unwrap())
+            };
+            assert_eq!(rest(state.clone()), expected, "{config:?} from block {index}");
+            let tensors = BlockState::new(state.x(), state.image());
+            assert_eq!(rest(tensors), expected, "{config:?} from tensors, block {index}");
+            state = generator.block(index, state, &styles, &noise).unwrap();
+        }
     }
 }

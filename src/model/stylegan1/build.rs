@@ -15,7 +15,7 @@ use crate::{
         noise::NoiseBuffers,
         weights::{Init, WeightSource},
     },
-    ops::Filter,
+    ops::{Filter, cpu::Runtime},
 };
 
 /// The names in files, which differ by variant.
@@ -66,7 +66,7 @@ impl StyleGan1 {
             .map(|(index, resolution)| builder.block(index, resolution))
             .collect::<Result<_, _>>()?;
         let Builder { affines, layers, noise, .. } = builder;
-        let network = Self {
+        let mut network = Self {
             arithmetic,
             variant: config.variant,
             resolution: config.resolution,
@@ -76,7 +76,9 @@ impl StyleGan1 {
             blur: Some(&config.features.resample_filter)
                 .filter(|taps| taps.len() > 1)
                 .map(|taps| Filter::separable(taps, synthesis)),
+            kernels: None,
         };
+        network.set_cpu_runtime(Runtime::shared(), synthesis);
         Ok(Built { network, affines, layers, noise })
     }
 }

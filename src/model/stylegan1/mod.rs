@@ -2,6 +2,7 @@
 //! community port's.
 
 mod build;
+mod cpu;
 
 use std::f64::consts::SQRT_2;
 
@@ -14,6 +15,7 @@ use burn::tensor::{
 use super::{
     block_state::BlockState,
     config::StyleGan1Variant,
+    cpu_blocks::{NoiseSource, wants_gradients},
     error::ModelError,
     state_dict::{HostTensor, StateDict},
     weights::Weight,
@@ -72,6 +74,8 @@ pub(crate) struct StyleGan1 {
     blocks: Vec<Block>,
     /// After upsampling; none in the progressive GAN.
     blur: Option<Filter>,
+    /// Runs the layers instead of the tensors, where it may.
+    kernels: Option<cpu::CpuSynthesis>,
 }
 
 /// What the first layer starts from.
@@ -166,44 +170,64 @@ impl StyleGan1 {
         index: usize,
         state: BlockState,
         styles: &[Tensor<2>],
-        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+        noise: NoiseSource<'_>,
     ) -> Result<BlockState, ModelError> {
         let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
-        let (mut x, image) = state.into_tensors();
-        let blend = self.blend(block.resolution);
-        let smaller = image.map(|image| upsample_nearest(image, 2));
         // Blocks above the current level of detail have no say in the image.
-        if blend >= 1.0 {
-            return Ok(BlockState::new(x, smaller));
+        if self.blend(block.resolution) >= 1.0 {
+            let (x, image) = state.into_tensors();
+            return Ok(BlockState::new(x, image.map(|image| upsample_nearest(image, 2))));
         }
-        if let (0, Input::Latent { layer, weight, channels }) = (index, &self.input) {
-            let [batch, ..] = x.dims();
-            let [_, w_dim] = weight.value().dims();
-            let w = self.style(styles, *layer, [batch, w_dim])?;
-            let gain = SQRT_2 / 4.0 / (w_dim as f64).sqrt();
-            x = w.matmul(weight.value().transpose()).mul_scalar(gain).reshape([batch, *channels, 4, 4]);
+        if let Some(kernels) = &self.kernels
+            && !wants_gradients(styles)
+        {
+            return self.block_by_kernels(kernels, index, state, styles, noise);
+        }
+        let (mut x, image) = state.into_tensors();
+        if index == 0 {
+            x = self.input_features(x, styles)?;
         }
         for layer in &block.layers {
             x = self.layer(layer, x, styles, noise)?;
         }
-        // The image is needed where it is the result, or where the next resolution blends it in.
-        let last = block.resolution == self.resolution;
-        let image = if last || self.blend(block.resolution * 2) > 0.0 {
-            let rgb = to_rgb(block, x.clone());
-            Some(match smaller {
-                Some(smaller) if blend > 0.0 => rgb.mul_scalar(1.0 - blend).add(smaller.mul_scalar(blend)),
-                _ => rgb,
-            })
-        } else {
-            None
-        };
+        let image = self.wants_image(block).then(|| self.blended(block, to_rgb(block, x.clone()), image));
         Ok(BlockState::new(x, image))
+    }
+
+    /// What the first layer works on, from the start's `x`, [N, C, 4, 4].
+    fn input_features(&self, x: Tensor<4>, styles: &[Tensor<2>]) -> Result<Tensor<4>, ModelError> {
+        let Input::Latent { layer, weight, channels } = &self.input else { return Ok(x) };
+        let [batch, ..] = x.dims();
+        let [_, w_dim] = weight.value().dims();
+        let w = self.style(styles, *layer, [batch, w_dim])?;
+        let gain = SQRT_2 / 4.0 / (w_dim as f64).sqrt();
+        Ok(w.matmul(weight.value().transpose()).mul_scalar(gain).reshape([batch, *channels, 4, 4]))
+    }
+
+    /// Whether the block's image is the result, or something that the next resolution blends in.
+    fn wants_image(&self, block: &Block) -> bool {
+        block.resolution == self.resolution || self.blend(block.resolution * 2) > 0.0
+    }
+
+    /// A block's RGB with the image of the block before, while the network grows.
+    fn blended(&self, block: &Block, rgb: Tensor<4>, smaller: Option<Tensor<4>>) -> Tensor<4> {
+        let blend = self.blend(block.resolution);
+        match smaller {
+            Some(smaller) if blend > 0.0 => {
+                rgb.mul_scalar(1.0 - blend).add(upsample_nearest(smaller, 2).mul_scalar(blend))
+            }
+            _ => rgb,
+        }
     }
 
     /// What the block's own RGB layer makes of a state behind it; `None` while the network grows.
     pub fn preview(&self, index: usize, state: &BlockState) -> Result<Option<Tensor<4>>, ModelError> {
         let block = self.blocks.get(index).ok_or(ModelError::Block { index, count: self.blocks.len() })?;
-        Ok((self.lod == 0.0).then(|| to_rgb(block, state.x())))
+        match &self.kernels {
+            _ if self.lod != 0.0 => Ok(None),
+            Some(kernels) => self.rgb_by_kernels(kernels, index, block, state),
+            None => Ok(Some(to_rgb(block, state.x()))),
+        }
     }
 
     fn layer(
@@ -211,7 +235,7 @@ impl StyleGan1 {
         layer: &Layer,
         x: Tensor<4>,
         styles: &[Tensor<2>],
-        noise: &dyn Fn(usize) -> Result<Option<(Tensor<4>, f32)>, ModelError>,
+        noise: NoiseSource<'_>,
     ) -> Result<Tensor<4>, ModelError> {
         let Arithmetic { scale_offset, noise_gain, early_bias, fused_scale, epsilon, .. } = self.arithmetic;
         let mut bias = layer.bias.as_ref().map(Weight::value);

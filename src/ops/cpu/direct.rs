@@ -239,7 +239,7 @@ impl Task for Finish<'_> {
             let products = &self.products[k / block * self.direct.block_len() + k % block..];
             for x in 0..width {
                 let pixel = self.y * width + x;
-                let noise = self.epilogue.noise.map_or(0.0, |map| map[pixel] * self.epilogue.strength);
+                let noise = self.epilogue.noise.map_or(0.0, |map| map[pixel]);
                 let value = epilogue.apply(simd, simd.load(products, pixel * block), simd.splat(noise));
                 simd.store(value, self.out, (x + 1) * channels + k);
             }

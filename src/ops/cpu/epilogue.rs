@@ -9,7 +9,7 @@ pub struct Epilogue<'a> {
     /// Whether each output channel is scaled by `rsqrt(sum (weight * style)^2 + 1e-8)` (StyleGAN2, section 2.2).
     pub demodulate: bool,
     /// Map `[height, width]` and its strength.
-    pub noise: Option<(&'a [f32], f32)>,
+    pub noise: Option<(&'a [f32], NoiseStrength<'a>)>,
     /// One value an output channel.
     pub bias: &'a [f32],
     /// Slope of the leaky ReLU for negative values, 0 to 1; 1 makes the layer linear.
@@ -20,13 +20,22 @@ pub struct Epilogue<'a> {
     pub clamp: Option<f32>,
 }
 
-/// The epilogue with everything per channel folded into one scale and one bias: a positive gain passes through the
-/// leaky ReLU, so it costs nothing.
+/// How strongly a noise map enters the channels.
+#[derive(Debug, Clone, Copy)]
+pub enum NoiseStrength<'a> {
+    /// All alike (StyleGAN2).
+    Same(f32),
+    /// One strength an output channel (StyleGAN), and a factor on all of them.
+    ByChannel(&'a [f32], f32),
+}
+
+/// The epilogue with everything per channel folded into one scale, one bias and one strength of the noise: a positive gain
+/// passes through the leaky ReLU, so it costs nothing.
 pub(super) struct PreparedEpilogue<'a> {
     pub scale: &'a [f32],
     pub bias: &'a [f32],
     pub noise: Option<&'a [f32]>,
-    pub strength: f32,
+    pub strength: &'a [f32],
     pub slope: f32,
     pub clamp: f32,
 }
@@ -36,12 +45,13 @@ impl<'a> PreparedEpilogue<'a> {
         epilogue: &Epilogue<'a>,
         out_channels: usize,
         demodulation: Option<&[f32]>,
-        scale: &'a mut AlignedBuffer,
-        bias: &'a mut AlignedBuffer,
+        memory: &'a mut EpilogueMemory,
     ) -> Self {
         let columns = padded(out_channels);
-        scale.set_len(columns);
-        bias.set_len(columns);
+        let EpilogueMemory { scale, bias, strength } = memory;
+        for values in [&mut *scale, &mut *bias, &mut *strength] {
+            values.set_len(columns);
+        }
         for k in 0..columns {
             let inside = k < out_channels;
             scale[k] = match demodulation {
@@ -50,13 +60,25 @@ impl<'a> PreparedEpilogue<'a> {
                 None => epilogue.gain,
             };
             bias[k] = if inside { epilogue.bias[k] * epilogue.gain } else { 0.0 };
+            strength[k] = match epilogue.noise {
+                Some((_, NoiseStrength::Same(strength))) if inside => strength * epilogue.gain,
+                Some((_, NoiseStrength::ByChannel(strengths, factor))) if inside => {
+                    strengths[k] * factor * epilogue.gain
+                }
+                _ => 0.0,
+            };
         }
-        let (noise, strength) = match epilogue.noise {
-            Some((map, strength)) => (Some(map), strength * epilogue.gain),
-            None => (None, 0.0),
-        };
+        let noise = epilogue.noise.map(|(map, _)| map);
         Self { scale, bias, noise, strength, slope: epilogue.slope, clamp: epilogue.clamp.unwrap_or(f32::INFINITY) }
     }
+}
+
+/// Where a [`PreparedEpilogue`] keeps its values.
+#[derive(Default)]
+pub(super) struct EpilogueMemory {
+    scale: AlignedBuffer,
+    bias: AlignedBuffer,
+    strength: AlignedBuffer,
 }
 
 /// The epilogue for one vector of channels.
@@ -64,6 +86,7 @@ impl<'a> PreparedEpilogue<'a> {
 pub(super) struct ChannelEpilogue<S: Simd> {
     scale: S::Vector,
     bias: S::Vector,
+    strength: S::Vector,
     slope: S::Vector,
     clamp: S::Vector,
     low: S::Vector,
@@ -75,17 +98,24 @@ impl<S: Simd> ChannelEpilogue<S> {
         Self {
             scale: simd.load(epilogue.scale, channel),
             bias: simd.load(epilogue.bias, channel),
+            strength: simd.load(epilogue.strength, channel),
             slope: simd.splat(epilogue.slope),
             clamp: simd.splat(epilogue.clamp),
             low: simd.splat(-epilogue.clamp),
         }
     }
 
-    /// `noise` is the pixel's noise times its strength, the same for every channel, the padding ones included:
-    /// the weights of whatever reads those are zero.
+    /// The same with only this part of the bias.
+    #[inline(always)]
+    pub fn with_part_of_bias(mut self, simd: S, part: f32) -> Self {
+        self.bias = simd.mul(self.bias, simd.splat(part));
+        self
+    }
+
+    /// `noise` is the map's value at the pixel.
     #[inline(always)]
     pub fn apply(&self, simd: S, x: S::Vector, noise: S::Vector) -> S::Vector {
-        let x = simd.mul_add(x, self.scale, simd.add(self.bias, noise));
+        let x = simd.mul_add(x, self.scale, simd.mul_add(noise, self.strength, self.bias));
         let x = simd.max(x, simd.mul(x, self.slope));
         simd.max(simd.min(x, self.clamp), self.low)
     }

@@ -3,17 +3,80 @@
 use super::epilogue::{ChannelEpilogue, PreparedEpilogue};
 use super::simd::{Simd, Task, load_strided, store_strided};
 
+/// The filter of an up-convolution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UpFilter {
+    /// The taps along one axis, of sum 1.
+    pub taps: [f32; 4],
+    /// What they meet around the image.
+    pub border: Border,
+}
+
+/// What an up-convolution's filter meets around the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Border {
+    /// The transposed convolution, which is a pixel larger than the image, and zeros around it (StyleGAN2).
+    Whole,
+    /// Zeros, in the place of the blur's own pixels there (StyleGAN, [`UpFilter::after_blur`]).
+    Cut {
+        /// Whether the bias is added before the blur, which then loses a part of it at the border too.
+        early_bias: bool,
+    },
+}
+
+impl UpFilter {
+    /// StyleGAN's upsampling by nearest neighbours, 3x3 convolution and blur, as an up-convolution: `blur` has three taps of sum 1.
+    ///
+    /// Repeating pixels is zero insertion and a filter of `[1, 1]`. Filters change places, so the upsampled convolution is the sum
+    /// `y[n] + y[n + 1]` of two neighbours of the transposed convolution `y` by the weight flipped, and the blur makes four taps of
+    /// that. The upsampling that is fused into a convolution sums shifted copies of its weight, which is the same `[1, 1]`; only
+    /// its weight is not flipped. At the border the blur meets zeros in the place of sums, so that the two middle taps lose there
+    /// what such a sum would have given.
+    pub fn after_blur([a, b, c]: [f32; 3], early_bias: bool) -> Self {
+        Self { taps: [0.5 * a, 0.5 * (a + b), 0.5 * (b + c), 0.5 * c], border: Border::Cut { early_bias } }
+    }
+}
+
 /// The filter's taps along one axis, in the order in which they meet the pixels, with the gain of 2 that zero insertion
 /// asks for.
-pub(super) type Taps = [f32; 4];
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taps {
+    taps: [f32; 4],
+    border: Border,
+}
 
-/// One output row: `sum over i, j of taps[i] taps[j] rows[i][x + j]`, then the epilogue.
+impl Taps {
+    pub fn new(filter: UpFilter) -> Self {
+        // The filter is a true convolution, so its taps meet the pixels in reverse.
+        let [a, b, c, d] = filter.taps;
+        Self { taps: [2.0 * d, 2.0 * c, 2.0 * b, 2.0 * a], border: filter.border }
+    }
+
+    /// Those of output `i` of `len` along an axis, and the part of the bias that it gets.
+    fn at(self, i: usize, len: usize) -> ([f32; 4], f32) {
+        let (mut taps, mut part) = (self.taps, 1.0);
+        if let Border::Cut { early_bias } = self.border {
+            let before = if i == 0 { taps[0] } else { 0.0 };
+            let after = if i + 1 == len { taps[3] } else { 0.0 };
+            taps[1] -= before;
+            taps[2] -= after;
+            if early_bias {
+                part -= before + after;
+            }
+        }
+        (taps, part)
+    }
+}
+
+/// One output row: `sum over i, j of taps(y)[i] taps(x)[j] rows[i][x + j]`, then the epilogue.
 pub(super) struct FilterRow<'a> {
     /// Rows `y - 1 ..= y + 2` of the transposed convolution, each beginning with the pixel `-1`.
     pub rows: [&'a [f32]; 4],
     pub taps: Taps,
     pub epilogue: &'a PreparedEpilogue<'a>,
     pub y: usize,
+    /// Of the output.
+    pub height: usize,
     pub channels: usize,
     /// Output row with its border pixels.
     pub out: &'a mut [f32],
@@ -34,25 +97,23 @@ impl Task for FilterRow<'_> {
         let end = self.out.len() - channels;
         self.out[..channels].fill(0.0);
         self.out[end..].fill(0.0);
-        let [t0, t1, t2, t3] = self.taps;
-        let taps = [simd.splat(t0), simd.splat(t1), simd.splat(t2), simd.splat(t3)];
+        let (down, part) = self.taps.at(self.y, self.height);
+        let (down, taps) = (splat(simd, down), splat(simd, self.taps.taps));
         let rows = self.rows.map(|row| &row[..(width + 3) * channels]);
         for first in (0..width).step_by(BLOCK) {
             let end = (first + BLOCK).min(width);
             let mut noise = [0.0; BLOCK];
             if let Some(map) = self.epilogue.noise {
-                for (noise, value) in noise.iter_mut().zip(&map[self.y * width..][first..end]) {
-                    *noise = value * self.epilogue.strength;
-                }
+                noise[..end - first].copy_from_slice(&map[self.y * width..][first..end]);
             }
             for k in (0..channels).step_by(S::LANES) {
-                let epilogue = ChannelEpilogue::new(simd, self.epilogue, k);
-                let [mut v0] = vertical(simd, rows, taps, first * channels + k, channels);
-                let [mut v1] = vertical(simd, rows, taps, (first + 1) * channels + k, channels);
-                let [mut v2] = vertical(simd, rows, taps, (first + 2) * channels + k, channels);
+                let epilogue = ChannelEpilogue::new(simd, self.epilogue, k).with_part_of_bias(simd, part);
+                let [mut v0] = vertical(simd, rows, down, first * channels + k, channels);
+                let [mut v1] = vertical(simd, rows, down, (first + 1) * channels + k, channels);
+                let [mut v2] = vertical(simd, rows, down, (first + 2) * channels + k, channels);
                 let mut x = first;
                 while x + STEP <= end {
-                    let next: [S::Vector; STEP] = vertical(simd, rows, taps, (x + 3) * channels + k, channels);
+                    let next: [S::Vector; STEP] = vertical(simd, rows, down, (x + 3) * channels + k, channels);
                     let mut pixels = next;
                     for (i, pixel) in pixels.iter_mut().enumerate() {
                         let sum = weigh(simd, [v0, v1, v2, next[i]], taps);
@@ -63,7 +124,7 @@ impl Task for FilterRow<'_> {
                     x += STEP;
                 }
                 for x in x..end {
-                    let [v3] = vertical(simd, rows, taps, (x + 3) * channels + k, channels);
+                    let [v3] = vertical(simd, rows, down, (x + 3) * channels + k, channels);
                     let pixel = weigh(simd, [v0, v1, v2, v3], taps);
                     simd.store(
                         epilogue.apply(simd, pixel, simd.splat(noise[x - first])),
@@ -74,7 +135,26 @@ impl Task for FilterRow<'_> {
                 }
             }
         }
+        if let Border::Cut { .. } = self.taps.border {
+            for x in [0, width - 1] {
+                let (taps, part_across) = self.taps.at(x, width);
+                let taps = splat(simd, taps);
+                let noise = simd.splat(self.epilogue.noise.map_or(0.0, |map| map[self.y * width + x]));
+                for k in (0..channels).step_by(S::LANES) {
+                    let epilogue =
+                        ChannelEpilogue::new(simd, self.epilogue, k).with_part_of_bias(simd, part * part_across);
+                    let sums: [S::Vector; 4] = vertical(simd, rows, down, x * channels + k, channels);
+                    let pixel = weigh(simd, sums, taps);
+                    simd.store(epilogue.apply(simd, pixel, noise), self.out, (x + 1) * channels + k);
+                }
+            }
+        }
     }
+}
+
+#[inline(always)]
+fn splat<S: Simd>(simd: S, [a, b, c, d]: [f32; 4]) -> [S::Vector; 4] {
+    [simd.splat(a), simd.splat(b), simd.splat(c), simd.splat(d)]
 }
 
 /// The vertical sums of `N` neighbouring pixels, the first at `at`.

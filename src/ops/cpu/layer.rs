@@ -1,9 +1,9 @@
-//! A modulated 3x3 convolution layer of StyleGAN2 (section 2.2) from its input to the end of its activation.
+//! A 3x3 convolution layer from its input to the end of its activation: StyleGAN2's modulated one (section 2.2), and StyleGAN's.
 
 use super::buffer::{NhwcBuffer, padded};
 use super::direct::Direct;
 use super::epilogue::{Epilogue, PreparedEpilogue, demodulation};
-use super::filter::{FilterRow, Taps};
+use super::filter::{FilterRow, Taps, UpFilter};
 use super::simd::{AlignedBuffer, InstructionSet};
 use super::threads::{Spread, Threads};
 use super::upsample::{self, UpWinograd};
@@ -42,7 +42,7 @@ const PRIVATE_VALUES: usize = 160 * 1024;
 impl LayerKernel {
     /// Arranges `weight`, `[out_channels, in_channels, 3, 3]` and as stored for a plain (cross-correlating) convolution,
     /// for inputs of `size` `[height, width]`. With `up_filter`, the layer is a transposed convolution of stride 2, then
-    /// that separable filter (its taps along one axis, of sum 1) with gain 4, and its output is twice as large.
+    /// that separable filter with gain 4, and its output is twice as large.
     ///
     /// # Panics
     /// If the length of `weight` is not the product of its shape, or a size is zero.
@@ -51,7 +51,7 @@ impl LayerKernel {
         weight: &[f32],
         [out_channels, in_channels]: [usize; 2],
         size: [usize; 2],
-        up_filter: Option<[f32; 4]>,
+        up_filter: Option<UpFilter>,
     ) -> Self {
         assert_eq!(weight.len(), out_channels * in_channels * 9, "weight is not [{out_channels}, {in_channels}, 3, 3]");
         assert!(!weight.is_empty() && size[0] > 0 && size[1] > 0, "a layer without weights or pixels");
@@ -78,9 +78,7 @@ impl LayerKernel {
             }
             up => Algorithm::Direct(Direct::new(set, [inputs, outputs], size, up.is_some(), value)),
         };
-        // The filter is a true convolution, so its taps meet the pixels in reverse; zero insertion wants a gain of 2 an axis.
-        let taps = up_filter.map(|[a, b, c, d]| [2.0 * d, 2.0 * c, 2.0 * b, 2.0 * a]);
-        Self { set, size, in_channels, out_channels, taps, squares, algorithm }
+        Self { set, size, in_channels, out_channels, taps: up_filter.map(Taps::new), squares, algorithm }
     }
 
     /// `[height, width]` of the output.
@@ -113,7 +111,8 @@ impl LayerKernel {
         assert!(epilogue.noise.is_none_or(|(map, _)| map.len() == height * width), "noise of another size");
 
         let pool = threads.current();
-        let Workspace { shared, private, style: modulation, demodulation: coefficients, scale, bias } = workspace;
+        let Workspace { shared, private, style: modulation, demodulation: coefficients, epilogue: memory, .. } =
+            workspace;
         private.prepare(pool.current_num_threads());
         modulation.set_len(padded(self.in_channels));
         modulation.fill(0.0);
@@ -123,7 +122,7 @@ impl LayerKernel {
             demodulation(self.set, &self.squares, modulation, coefficients);
             &**coefficients
         });
-        let epilogue = PreparedEpilogue::new(epilogue, self.out_channels, coefficients, scale, bias);
+        let epilogue = PreparedEpilogue::new(epilogue, self.out_channels, coefficients, memory);
 
         let mut output = NhwcBuffer::uninitialized(height, width, self.out_channels);
         let row_len = output.row_len();
@@ -138,7 +137,7 @@ impl LayerKernel {
                     up,
                     x: input,
                     style: modulation,
-                    filter: Filter { set: self.set, taps, epilogue, row_len },
+                    filter: Filter { set: self.set, taps, epilogue, row_len, height },
                 };
                 self.run_up(&run, shared, private, rows);
             }
@@ -147,7 +146,7 @@ impl LayerKernel {
                 if let Some(taps) = taps {
                     let row_pixels = width + 3;
                     direct.scatter(&shared.products, row_pixels, &mut shared.rows);
-                    let filter = Filter { set: self.set, taps, epilogue, row_len };
+                    let filter = Filter { set: self.set, taps, epilogue, row_len, height };
                     filter.rows(Spread::Pool, &shared.rows, row_pixels * padded(self.out_channels), 0, rows);
                 } else {
                     direct.finish(&shared.products, &epilogue, rows);
@@ -243,6 +242,8 @@ struct Filter<'a> {
     epilogue: PreparedEpilogue<'a>,
     /// Values of an output row.
     row_len: usize,
+    /// Output rows.
+    height: usize,
 }
 
 impl Filter<'_> {
@@ -255,6 +256,7 @@ impl Filter<'_> {
                 taps: self.taps,
                 epilogue: &self.epilogue,
                 y: first_row + index,
+                height: self.height,
                 channels: self.epilogue.scale.len(),
                 out,
             });

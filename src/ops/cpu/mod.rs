@@ -1,4 +1,4 @@
-//! StyleGAN2's synthesis layers on the processor, for inference.
+//! The synthesis layers of StyleGAN2 and StyleGAN on the processor, for inference.
 //!
 //! A [`LayerKernel`] is a whole layer: style, 3x3 convolution (doubling the size or not), demodulation, noise, bias,
 //! activation. It works on [`NhwcBuffer`]s with vectors over channels, by Winograd's minimal filtering for all but the
@@ -14,6 +14,7 @@ mod direct;
 mod epilogue;
 mod filter;
 mod layer;
+mod normalize;
 mod product;
 #[cfg(test)]
 mod reference;
@@ -21,6 +22,7 @@ mod rgb;
 mod runtime;
 #[allow(unsafe_code, reason = "vector instructions have no safe interface")]
 mod simd;
+mod skip;
 pub mod threads;
 #[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod upsample;
@@ -28,10 +30,13 @@ mod winograd;
 mod workspace;
 
 pub use buffer::{CHANNEL_ALIGNMENT, NhwcBuffer};
-pub use epilogue::Epilogue;
+pub use epilogue::{Epilogue, NoiseStrength};
+pub use filter::{Border, UpFilter};
 pub use layer::LayerKernel;
+pub use normalize::normalize;
 pub use rgb::{Below, RgbKernel, RowImage};
 pub use runtime::{KERNELS_VARIABLE, Runtime};
 pub use simd::{InstructionSet, UnknownInstructionSet};
+pub use skip::SkipKernel;
 pub use threads::Threads;
 pub use workspace::Workspace;

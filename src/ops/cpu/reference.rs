@@ -1,6 +1,9 @@
 //! The layers as the papers write them, one pixel at a time in double precision, and the tests that hold the kernels to them.
 
-use super::{Epilogue, InstructionSet, LayerKernel, NhwcBuffer, RgbKernel, Threads, Workspace};
+use super::{
+    Border, Epilogue, InstructionSet, LayerKernel, NhwcBuffer, NoiseStrength, RgbKernel, SkipKernel, Threads, UpFilter,
+    Workspace, normalize,
+};
 
 /// Values of a fixed pseudo-random sequence (xorshift), roughly normal.
 struct Sequence(u64);
@@ -24,13 +27,13 @@ impl Sequence {
 struct Case {
     channels: [usize; 2],
     size: [usize; 2],
-    up: Option<[f32; 4]>,
+    up: Option<UpFilter>,
     demodulate: bool,
     noise: bool,
     clamp: Option<f32>,
 }
 
-const FILTER: [f32; 4] = [0.125, 0.375, 0.375, 0.125];
+const FILTER: UpFilter = UpFilter { taps: [0.125, 0.375, 0.375, 0.125], border: Border::Whole };
 
 /// `[channels, height, width]` planes with zeros outside.
 struct Planes<'a> {
@@ -115,18 +118,29 @@ fn layer_reference(case: &Case, weight: &[f32], x: &[f32], style: &[f32], epilog
         None => (convolved, grid),
         Some(filter) => {
             let size = [2 * height, 2 * width];
-            (doubled(&Planes { values: &convolved, size: grid }, outputs, size, 1, 1, filter), size)
+            (doubled(&Planes { values: &convolved, size: grid }, outputs, size, 1, 1, filter.taps), size)
         }
     };
+    finish(filtered, size, epilogue)
+}
+
+/// Noise, bias, activation, gain and clamp.
+fn finish(convolved: Vec<f64>, size: [usize; 2], epilogue: &Epilogue<'_>) -> Vec<f64> {
     let pixels = size[0] * size[1];
     let finish = |(i, value): (usize, f64)| {
-        let noise = epilogue.noise.map_or(0.0, |(map, strength)| f64::from(map[i % pixels]) * f64::from(strength));
+        let noise = epilogue.noise.map_or(0.0, |(map, strength)| {
+            let strength = match strength {
+                NoiseStrength::Same(strength) => f64::from(strength),
+                NoiseStrength::ByChannel(strengths, factor) => f64::from(strengths[i / pixels]) * f64::from(factor),
+            };
+            f64::from(map[i % pixels]) * strength
+        });
         let value = value + noise + f64::from(epilogue.bias[i / pixels]);
         let value = if value < 0.0 { value * f64::from(epilogue.slope) } else { value } * f64::from(epilogue.gain);
         let limit = epilogue.clamp.map_or(f64::INFINITY, f64::from);
         value.clamp(-limit, limit)
     };
-    filtered.into_iter().enumerate().map(finish).collect()
+    convolved.into_iter().enumerate().map(finish).collect()
 }
 
 fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
@@ -152,7 +166,7 @@ fn check(case: &Case) -> f64 {
     let noise = sequence.take(case.size[0] * case.size[1] * factor * factor);
     let epilogue = Epilogue {
         demodulate: case.demodulate,
-        noise: case.noise.then_some((&noise, 0.3)),
+        noise: case.noise.then_some((&noise, NoiseStrength::Same(0.3))),
         bias: &bias,
         slope: 0.2,
         gain: std::f32::consts::SQRT_2,
@@ -218,7 +232,7 @@ fn wide_images_clamps_and_plain_convolutions_match_the_reference() {
 #[test]
 fn an_asymmetric_filter_is_a_true_convolution() {
     for side in [4, 32] {
-        let up = Some([0.5, 0.3, 0.15, 0.05]);
+        let up = Some(UpFilter { taps: [0.5, 0.3, 0.15, 0.05], border: Border::Whole });
         let case = Case { channels: [8, 8], size: [side, side], up, demodulate: true, noise: false, clamp: None };
         let error = check(&case);
         assert!(error < 1e-5, "{side}: {error:e}");
@@ -244,6 +258,140 @@ fn results_do_not_depend_on_the_number_of_threads() {
             images.push(kernel.run(&input, &style, &epilogue, &mut workspace, &threads).to_nchw());
         }
         assert!(images.iter().all(|image| *image == images[0]));
+    }
+}
+
+/// StyleGAN's upsampling as its authors describe it: nearest neighbours and a 3x3 convolution, or both `fused` into a transposed
+/// convolution by the sum of the shifted weight; then bias, if it is early, and the blur.
+fn blurred_up_reference(
+    case: &Case,
+    weight: &[f32],
+    x: &[f32],
+    fused: bool,
+    early_bias: Option<&[f32]>,
+    blur: [f32; 3],
+) -> Vec<f64> {
+    let [outputs, inputs] = case.channels;
+    let size = case.size.map(|side| 2 * side);
+    let x: Vec<f64> = x.iter().map(|&v| f64::from(v)).collect();
+    let x = Planes { values: &x, size: case.size };
+    let tap = |filter: usize, y: isize, x: isize| {
+        let inside = (0..3).contains(&y) && (0..3).contains(&x);
+        if inside { f64::from(weight[filter * 9 + (3 * y + x) as usize]) } else { 0.0 }
+    };
+    let mut convolved = Vec::new();
+    for k in 0..outputs {
+        for y in 0..size[0] as isize {
+            for column in 0..size[1] as isize {
+                let mut sum = early_bias.map_or(0.0, |bias| f64::from(bias[k]));
+                for c in 0..inputs {
+                    let filter = k * inputs + c;
+                    if fused {
+                        // Stride 2 and padding 1: output `y` takes tap `y + 1 - 2 m` of input `m`.
+                        for (ky, kx) in (0..4).flat_map(|ky| (0..4).map(move |kx| (ky, kx))) {
+                            let (from_y, from_x) = (y + 1 - ky, column + 1 - kx);
+                            if from_y % 2 == 0 && from_x % 2 == 0 {
+                                let taps = tap(filter, ky, kx) + tap(filter, ky - 1, kx) + tap(filter, ky, kx - 1);
+                                let taps = taps + tap(filter, ky - 1, kx - 1);
+                                sum += taps * x.at(c, from_y / 2, from_x / 2);
+                            }
+                        }
+                    } else {
+                        for (ky, kx) in (0..3).flat_map(|ky| (0..3).map(move |kx| (ky, kx))) {
+                            let (from_y, from_x) = (y + ky - 1, column + kx - 1);
+                            sum += tap(filter, ky, kx) * x.at(c, from_y.div_euclid(2), from_x.div_euclid(2));
+                        }
+                    }
+                }
+                convolved.push(sum);
+            }
+        }
+    }
+    let convolved = Planes { values: &convolved, size };
+    let mut blurred = Vec::new();
+    for k in 0..outputs {
+        for y in 0..size[0] as isize {
+            for column in 0..size[1] as isize {
+                let taps = (0..9).map(|i| {
+                    let tap = f64::from(blur[2 - i / 3]) * f64::from(blur[2 - i % 3]);
+                    tap * convolved.at(k, y + i as isize / 3 - 1, column + i as isize % 3 - 1)
+                });
+                blurred.push(taps.sum());
+            }
+        }
+    }
+    blurred
+}
+
+#[test]
+fn up_convolutions_of_stylegan_match_the_reference() {
+    let threads = Threads::new().expect("threads");
+    let mut sequence = Sequence(3);
+    let no_bias = [0.0; 5];
+    for side in [1, 4, 8, 32, 36] {
+        for (fused, blur) in [(false, [0.25, 0.5, 0.25]), (true, [0.25, 0.5, 0.25]), (true, [0.5, 0.3, 0.2])] {
+            for early in [false, true] {
+                let channels = [5, 18];
+                let case = Case { channels, size: [side, side], up: None, demodulate: false, noise: true, clamp: None };
+                let (weight, x) = (sequence.take(5 * 18 * 9), sequence.take(18 * side * side));
+                let (bias, strengths, noise) = (sequence.take(5), sequence.take(5), sequence.take(4 * side * side));
+                let strength = NoiseStrength::ByChannel(&strengths, 0.7);
+                let rest = |bias| {
+                    let noise = Some((&noise[..], strength));
+                    Epilogue { demodulate: false, noise, bias, slope: 0.2, gain: 1.0, clamp: None }
+                };
+                let late = rest(if early { &no_bias } else { &bias });
+                let expected = blurred_up_reference(&case, &weight, &x, fused, early.then_some(&bias), blur);
+                let expected = finish(expected, [2 * side; 2], &late);
+                let mut flipped = weight.clone();
+                if !fused {
+                    flipped.chunks_exact_mut(9).for_each(<[f32]>::reverse);
+                }
+                for set in InstructionSet::available() {
+                    let filter = UpFilter::after_blur(blur, early);
+                    let kernel = LayerKernel::new(set, &flipped, channels, [side, side], Some(filter));
+                    let input = NhwcBuffer::from_nchw(&x, 18, side, side);
+                    let mut workspace = Workspace::default();
+                    let found = kernel.run(&input, &[1.0; 18], &rest(&bias), &mut workspace, &threads).to_nchw();
+                    let error = relative_error(&found, &expected);
+                    assert!(error < 1e-5, "{side}, fused {fused}, early bias {early}, {set}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_are_normalised_like_the_reference() {
+    let threads = Threads::new().expect("threads");
+    let mut sequence = Sequence(5);
+    for ([channels, height, width], mean) in
+        [([3, 1, 1], 0.0), ([20, 5, 9], 3.0), ([33, 16, 16], -1e3), ([4, 300, 300], 50.0)]
+    {
+        let pixels = height * width;
+        let x: Vec<f32> = sequence.take(channels * pixels).iter().map(|value| value + mean).collect();
+        let (scale, shift) = (sequence.take(channels), sequence.take(channels));
+        let mut expected = Vec::new();
+        for (c, plane) in x.chunks_exact(pixels).enumerate() {
+            let mean = plane.iter().map(|&v| f64::from(v)).sum::<f64>() / pixels as f64;
+            let variance = plane.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / pixels as f64;
+            let factor = f64::from(scale[c]) / (variance + 1e-8).sqrt();
+            expected.extend(plane.iter().map(|&v| (f64::from(v) - mean) * factor + f64::from(shift[c])));
+        }
+        for set in InstructionSet::available() {
+            let mut results = Vec::new();
+            for limit in [1, 3] {
+                threads.set_limit(limit).expect("threads");
+                let mut buffer = NhwcBuffer::from_nchw(&x, channels, height, width);
+                let mut workspace = Workspace::default();
+                normalize(set, &mut buffer, &scale, &shift, 1e-8, &mut workspace, &threads);
+                results.push(buffer.to_nchw());
+            }
+            assert_eq!(results[0], results[1], "{set}: threads change the result");
+            // A mean a thousand times the spread costs three digits in the input already.
+            let error = relative_error(&results[0], &expected);
+            assert!(error < 1e-6 * f64::from(mean).abs().max(2.0), "{set} at {height}x{width}, mean {mean}: {error:e}");
+        }
     }
 }
 
@@ -284,6 +432,34 @@ fn images_accumulate_like_the_reference() {
                 expected = sums;
                 image = Some(next);
             }
+        }
+    }
+}
+
+#[test]
+fn residual_branches_add_like_the_reference() {
+    let threads = Threads::new().expect("threads");
+    let mut sequence = Sequence(13);
+    let filter = [0.2, 0.4, 0.3, 0.1];
+    for ([outputs, inputs], [height, width]) in [([5, 18], [1, 1]), ([33, 20], [4, 4]), ([16, 40], [5, 19])] {
+        let (weight, x) = (sequence.take(outputs * inputs), sequence.take(inputs * height * width));
+        let before = sequence.take(outputs * 4 * height * width);
+        let mut convolved = Vec::new();
+        for k in 0..outputs {
+            for pixel in 0..height * width {
+                let term = |c: usize| f64::from(weight[k * inputs + c]) * f64::from(x[c * height * width + pixel]);
+                convolved.push((0..inputs).map(term).sum());
+            }
+        }
+        let convolved = Planes { values: &convolved, size: [height, width] };
+        let mut expected = doubled(&convolved, outputs, [2 * height, 2 * width], 2, 2, filter);
+        expected.iter_mut().zip(&before).for_each(|(sum, &before)| *sum += f64::from(before));
+        for set in InstructionSet::available() {
+            let kernel = SkipKernel::new(set, &weight, [outputs, inputs], filter);
+            let mut to = NhwcBuffer::from_nchw(&before, outputs, 2 * height, 2 * width);
+            let input = NhwcBuffer::from_nchw(&x, inputs, height, width);
+            kernel.add(&input, &mut to, &mut Workspace::default(), &threads);
+            assert!(relative_error(&to.to_nchw(), &expected) < 2e-6, "{set} at {height}x{width}");
         }
     }
 }

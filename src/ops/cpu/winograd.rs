@@ -226,9 +226,7 @@ impl Task for OutputTransform<'_> {
             if let Some(map) = self.epilogue.noise {
                 for (y, line) in noise.iter_mut().enumerate() {
                     let from = &map[(TILE * self.tile_row + y) * self.width + TILE * tile..][..TILE];
-                    for (value, &noise) in line.iter_mut().zip(from) {
-                        *value = noise * self.epilogue.strength;
-                    }
+                    line.copy_from_slice(from);
                 }
             }
             let out = &mut self.rows[(1 + TILE * tile) * channels..][..3 * row_len + TILE * channels];

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::epilogue::EpilogueMemory;
 use super::simd::AlignedBuffer;
 
 /// What one thread needs to work through a block of tiles on its own.
@@ -23,8 +24,10 @@ pub struct Workspace {
     pub(super) private: PrivateScratch,
     pub(super) style: AlignedBuffer,
     pub(super) demodulation: AlignedBuffer,
-    pub(super) scale: AlignedBuffer,
-    pub(super) bias: AlignedBuffer,
+    pub(super) epilogue: EpilogueMemory,
+    /// Sums over rows, and what follows from them for each channel.
+    pub(super) statistics: AlignedBuffer,
+    pub(super) normalization: AlignedBuffer,
 }
 
 /// One [`Scratch`] a worker thread.
