@@ -109,6 +109,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "F")]
     lr: Option<f64>,
 
+    /// Learning rate of the generator, where it is another one than the discriminator's: a lower one keeps what --init brought
+    #[arg(long, value_name = "F", conflicts_with = "resume")]
+    lr_g: Option<f64>,
+
     /// Augment what the discriminator sees, for few images: off, fixed:P, or adaptive with a mean sign to keep
     #[arg(long, value_name = "off|fixed:P|adaptive[:TARGET]", value_parser = ada)]
     pub(super) ada: Option<Ada>,
@@ -231,6 +235,9 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
     }
     if let Some(rate) = arguments.lr {
         (config.generator_lr, config.discriminator_lr) = (rate, rate);
+    }
+    if let Some(rate) = arguments.lr_g {
+        config.generator_lr = rate;
     }
     if let Some(ada) = arguments.ada {
         config.ada = ada;
