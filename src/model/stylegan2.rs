@@ -23,7 +23,7 @@ use super::{
 use crate::ops::{
     Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
     cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
-    synthesis_layer, upsample2d,
+    rgb_layer, synthesis_layer, upsample2d,
 };
 
 /// Constant input and blocks of 4, 8, ... pixels.
@@ -164,16 +164,10 @@ impl StyleGan2 {
             None => x,
         };
         // The RGB of an MSG network's resolutions do not add up.
-        let image = image.filter(|_| !self.separate_rgb).map(|image| upsample2d(image, &self.filter));
+        let below = image.filter(|_| !self.separate_rgb);
         let image = match &block.to_rgb {
-            Some(to_rgb) => {
-                let rgb = self.to_rgb(to_rgb, x.clone(), styles)?;
-                Some(match image {
-                    Some(image) => image.add(rgb),
-                    None => rgb,
-                })
-            }
-            None => image,
+            Some(to_rgb) => Some(self.to_rgb(to_rgb, x.clone(), below, styles)?),
+            None => below.map(|image| upsample2d(image, &self.filter)),
         };
         Ok(BlockState::new(x, image))
     }
@@ -207,8 +201,14 @@ impl StyleGan2 {
         }))
     }
 
-    fn to_rgb(&self, to_rgb: &ToRgb, x: Tensor<4>, styles: &[Tensor<2>]) -> Result<Tensor<4>, ModelError> {
-        Ok(synthesis_layer(SynthesisLayer {
+    fn to_rgb(
+        &self,
+        to_rgb: &ToRgb,
+        x: Tensor<4>,
+        below: Option<Tensor<4>>,
+        styles: &[Tensor<2>],
+    ) -> Result<Tensor<4>, ModelError> {
+        let layer = SynthesisLayer {
             x,
             weight: to_rgb.weight.value(),
             style: style(styles, to_rgb.layer)?.mul_scalar(to_rgb.gain),
@@ -219,7 +219,8 @@ impl StyleGan2 {
             activation: Activation::Linear,
             gain: 1.0,
             clamp: self.clamp,
-        }))
+        };
+        Ok(rgb_layer(layer, below.map(|image| (image, &self.filter))))
     }
 
     pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {

@@ -7,10 +7,12 @@
 pub mod adain;
 pub mod bias_act;
 pub mod cpu;
+pub mod gpu;
 pub mod minibatch_stddev;
 pub mod modulated_conv;
 pub mod normalize;
 pub mod resample;
+pub mod rgb_layer;
 pub mod synthesis_layer;
 pub mod upfirdn2d;
 
@@ -20,6 +22,7 @@ pub use minibatch_stddev::minibatch_stddev;
 pub use modulated_conv::{modulated_conv, modulated_conv_reference};
 pub use normalize::normalize_second_moment;
 pub use resample::{Resize, conv2d_resample, downsample2d, filter2d, upsample_nearest, upsample2d};
+pub use rgb_layer::{rgb_layer, rgb_layer_reference};
 pub use synthesis_layer::{LayerNoise, SynthesisLayer, synthesis_layer, synthesis_layer_reference};
 pub use upfirdn2d::{Filter, UpFirDn, upfirdn2d, upfirdn2d_reference};
 

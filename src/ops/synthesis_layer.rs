@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{
     bias_act::{Activation, bias_act, bias_act_reference},
+    gpu,
     modulated_conv::{modulated_conv, modulated_conv_reference},
     upfirdn2d::Filter,
 };
@@ -46,11 +47,22 @@ pub struct SynthesisLayer<'a> {
     pub clamp: Option<f64>,
 }
 
-/// Runs the layer: [N, O, H, W], twice the size with `up`.
+/// Runs the layer: [N, O, H, W], twice the size with `up`. One or two kernels of our own on a GPU where no gradient is
+/// wanted, else tensor operations.
 ///
 /// # Panics
 /// If the shapes do not agree.
 pub fn synthesis_layer(layer: SynthesisLayer) -> Tensor<4> {
+    layer.check();
+    if gpu::takes_layer(&layer) {
+        let size = gpu::size_for(&layer);
+        return gpu::layer(layer, size);
+    }
+    synthesis_layer_tensors(layer)
+}
+
+/// The same by tensor operations on any device, which have gradients.
+pub(crate) fn synthesis_layer_tensors(layer: SynthesisLayer) -> Tensor<4> {
     let SynthesisLayer { x, weight, style, up, demodulate, noise, bias, activation, gain, clamp } = layer;
     let y = modulated_conv(x, weight, style, demodulate, up);
     bias_act(add_noise(y, noise), bias, activation, gain, clamp)
@@ -63,16 +75,40 @@ pub fn synthesis_layer_reference(layer: SynthesisLayer) -> Tensor<4> {
     bias_act_reference(add_noise(y, noise), bias, activation, gain, clamp)
 }
 
-fn add_noise(y: Tensor<4>, noise: Option<LayerNoise>) -> Tensor<4> {
-    let Some(LayerNoise { map, strength, multiplier }) = noise else { return y };
-    let [batch, _, height, width] = y.dims();
-    let [maps, one, map_height, map_width] = map.dims();
+impl SynthesisLayer<'_> {
+    /// Shape of the result, [N, O, H, W].
+    pub(crate) fn output_shape(&self) -> [usize; 4] {
+        let [batch, _, height, width] = self.x.dims();
+        let scale = if self.up.is_some() { 2 } else { 1 };
+        [batch, self.weight.dims()[0], scale * height, scale * width]
+    }
+
+    pub(crate) fn check(&self) {
+        let ([batch, inputs, ..], [outputs, weight_inputs, kernel_height, kernel_width]) =
+            (self.x.dims(), self.weight.dims());
+        assert_eq!(inputs, weight_inputs, "input channels");
+        assert_eq!(self.style.dims(), [batch, inputs], "one style value a sample and input channel");
+        assert!(kernel_height == kernel_width, "a {kernel_height}x{kernel_width} kernel");
+        if let Some(bias) = &self.bias {
+            assert_eq!(bias.dims(), [outputs], "one bias a channel");
+        }
+        if let Some(LayerNoise { map, .. }) = &self.noise {
+            check_noise(map.dims(), self.output_shape());
+        }
+    }
+}
+
+fn check_noise(map: [usize; 4], output: [usize; 4]) {
+    let ([maps, one, map_height, map_width], [batch, _, height, width]) = (map, output);
     assert!(
         (maps == 1 || maps == batch) && [one, map_height, map_width] == [1, height, width],
-        "a noise map of {:?} for an output of {:?}",
-        map.dims(),
-        y.dims()
+        "a noise map of {map:?} for an output of {output:?}"
     );
+}
+
+fn add_noise(y: Tensor<4>, noise: Option<LayerNoise>) -> Tensor<4> {
+    let Some(LayerNoise { map, strength, multiplier }) = noise else { return y };
+    check_noise(map.dims(), y.dims());
     let strength = if multiplier == 1.0 { strength } else { strength.mul_scalar(multiplier) };
     y.add(map.mul(strength.reshape([1, 1, 1, 1])))
 }

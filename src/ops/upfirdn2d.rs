@@ -57,6 +57,11 @@ impl Filter {
         self.separable
     }
 
+    /// [`Filter::taps`] on the device.
+    pub(crate) fn kernel(&self) -> Tensor<1> {
+        self.kernel.clone()
+    }
+
     /// All taps, [height, width].
     fn outer(&self) -> Tensor<2> {
         let kernel = self.kernel.clone();
