@@ -8,4 +8,5 @@ pub mod present;
 pub mod quantize;
 pub mod readback;
 pub mod ring;
+pub mod separate;
 pub mod shader;

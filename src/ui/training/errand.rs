@@ -15,7 +15,7 @@ use super::form::DataChoice;
 use crate::{
     base::{error_chain::error_chain, worker},
     data::{Channels, DataError, Dataset, DatasetOptions, Picture, check},
-    gpu::device::Compute,
+    gpu::separate::SeparateDevice,
     training::{
         measure,
         run_folder::{self, RunFile},
@@ -164,7 +164,8 @@ pub fn run(folder: &Path) -> Result<Box<RunFile>, String> {
 }
 
 /// How many operations of training this machine does in a second.
-pub fn speed(compute: &Compute) -> Result<f64, String> {
+pub fn speed(device: &SeparateDevice) -> Result<f64, String> {
+    let compute = device.get().map_err(|error| error_chain(&error))?;
     worker::catch(|| measure::flops_per_second(&compute.device))
         .and_then(|speed| speed.map_err(|error| error_chain(&error)))
 }

@@ -13,7 +13,7 @@ use crate::{
     base::{error_chain::error_chain, worker::Worker},
     checkpoint::{self, Checkpoint, CheckpointError},
     engine::bundled,
-    gpu::device::Compute,
+    gpu::{device::Compute, separate::SeparateDevice},
     training::{
         TrainConfig,
         config::Changes,
@@ -59,7 +59,7 @@ type Launched = Result<(PathBuf, TrainingSession), String>;
 
 /// Owns the training's thread.
 pub struct TrainingHost {
-    compute: Compute,
+    device: SeparateDevice,
     wake: Wake,
     launching: Option<Receiver<Launched>>,
     /// What was asked of a training that is being launched.
@@ -73,14 +73,16 @@ pub struct TrainingHost {
 const HAND_RESTS: Duration = Duration::from_millis(600);
 
 impl TrainingHost {
-    /// Nothing runs yet. `wake` is called when there is something to take over.
+    /// Nothing runs yet. Trainings get a device of their own beside the window's, `compute`. `wake` is called when there is
+    /// something to take over.
     pub fn new(compute: Compute, wake: Wake) -> Self {
-        Self { compute, wake, launching: None, waiting: Vec::new(), session: None, hand_moved: None }
+        let device = SeparateDevice::new(compute);
+        Self { device, wake, launching: None, waiting: Vec::new(), session: None, hand_moved: None }
     }
 
     /// What computes, for whoever trains a few steps to measure them.
-    pub fn device(&self) -> Compute {
-        self.compute.clone()
+    pub fn device(&self) -> SeparateDevice {
+        self.device.clone()
     }
 
     /// Starts a training and gives back what is known of it; what goes wrong is seen by [`TrainingHost::poll`].
@@ -89,7 +91,7 @@ impl TrainingHost {
     /// If the operating system refuses a thread.
     pub fn start(&mut self, launch: Launch) -> std::io::Result<TrainingView> {
         let (send, receive) = bounded(1);
-        let (device, wake, said) = (self.compute.device.clone(), self.wake.clone(), send.clone());
+        let (device, wake, said) = (self.device.clone(), self.wake.clone(), send.clone());
         let folder = match &launch {
             Launch::New { runs, .. } => runs.clone(),
             Launch::Resume { folder, .. } => folder.clone(),
@@ -99,7 +101,8 @@ impl TrainingHost {
             // It has ended, but its thread may still hold the folder.
             drop(last);
             let launched = prepare(launch).and_then(|(folder, start)| {
-                TrainingSession::start_in_background(folder.clone(), start, device, wake.clone())
+                let compute = device.get().map_err(|error| error_chain(&error))?;
+                TrainingSession::start_in_background(folder.clone(), start, compute.device, wake.clone())
                     .map(|session| (folder, session))
                     .map_err(|error| error_chain(&error))
             });
@@ -141,6 +144,9 @@ impl TrainingHost {
             self.session = None;
             if view.phase.is_active() {
                 view.phase = failed("the training ended without a word".into());
+            }
+            if matches!(view.phase, Phase::Failed { .. }) {
+                self.device.suspect();
             }
         }
     }
