@@ -49,20 +49,58 @@ pub fn config_dir_from(
     platform: Platform,
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<PathBuf, NoConfigDir> {
-    let path = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let names = match platform {
+        Platform::Windows => Names { parent: "APPDATA", in_parent: "", xdg: "" },
+        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Application Support", xdg: "" },
+        Platform::Xdg => Names { parent: "HOME", in_parent: ".config", xdg: "XDG_CONFIG_HOME" },
+    };
+    folder_from(&names, variable)
+}
+
+/// Where a platform has a kind of files.
+struct Names {
+    /// The variable with the folder that all others lie in.
+    parent: &'static str,
+    /// The folder within it.
+    in_parent: &'static str,
+    /// The variable that names both in one, where there is such a thing.
+    xdg: &'static str,
+}
+
+fn folder_from(names: &Names, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, NoConfigDir> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(chosen) = path(CONFIG_DIR_VARIABLE) {
         return Ok(chosen);
     }
-    let parent = match platform {
-        Platform::Windows => path("APPDATA").ok_or(NoConfigDir("APPDATA"))?,
-        Platform::MacOs => path("HOME").ok_or(NoConfigDir("HOME"))?.join("Library/Application Support"),
-        // The specification has relative paths ignored.
-        Platform::Xdg => match path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()) {
-            Some(config) => config,
-            None => path("HOME").ok_or(NoConfigDir("HOME"))?.join(".config"),
-        },
+    // The specification has relative paths ignored.
+    let named = if names.xdg.is_empty() { None } else { path(names.xdg).filter(|path| path.is_absolute()) };
+    let parent = match named {
+        Some(named) => named,
+        None => path(names.parent).ok_or(NoConfigDir(names.parent))?.join(names.in_parent),
     };
     Ok(parent.join("stylescope"))
+}
+
+/// The folder of what can be made again at any time; it may not exist yet. `STYLESCOPE_CONFIG_DIR` if that is set, else
+/// `stylescope` in `$XDG_CACHE_HOME` or `~/.cache`, in `%LOCALAPPDATA%`, or in `~/Library/Caches`.
+///
+/// # Errors
+/// The environment names no home.
+pub fn cache_dir() -> Result<PathBuf, NoConfigDir> {
+    cache_dir_from(Platform::CURRENT, &|name| std::env::var_os(name))
+}
+
+/// [`cache_dir`] of any platform and environment.
+///
+/// # Errors
+/// The environment names no home.
+pub fn cache_dir_from(platform: Platform, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, NoConfigDir> {
+    let names = match platform {
+        Platform::Windows => Names { parent: "LOCALAPPDATA", in_parent: "", xdg: "" },
+        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Caches", xdg: "" },
+        Platform::Xdg => Names { parent: "HOME", in_parent: ".cache", xdg: "XDG_CACHE_HOME" },
+    };
+    folder_from(&names, variable)
 }
 
 /// Where pictures go until the user chooses another folder: `Pictures` in the home folder if there is one, else the
@@ -102,6 +140,20 @@ mod tests {
         assert_eq!(dir(Platform::Xdg, &home), Ok("/home/ann/.config/stylescope".into()));
         assert_eq!(dir(Platform::MacOs, &home), Ok("/home/ann/Library/Application Support/stylescope".into()));
         assert_eq!(dir(Platform::Windows, &home), Ok(Path::new("C:\\Ann").join("stylescope")));
+    }
+
+    #[test]
+    fn caches_lie_elsewhere() {
+        let home = [("HOME", "/h"), ("LOCALAPPDATA", "C:\\Ann")];
+        let dir = |platform, variables: &[(&str, &str)]| {
+            cache_dir_from(platform, &|name| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+            })
+        };
+        assert_eq!(dir(Platform::Xdg, &home), Ok("/h/.cache/stylescope".into()));
+        assert_eq!(dir(Platform::MacOs, &home), Ok("/h/Library/Caches/stylescope".into()));
+        assert_eq!(dir(Platform::Windows, &home), Ok(Path::new("C:\\Ann").join("stylescope")));
+        assert_eq!(dir(Platform::Xdg, &[(CONFIG_DIR_VARIABLE, "/mine")]), Ok("/mine".into()));
     }
 
     #[cfg(unix)]

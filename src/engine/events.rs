@@ -30,7 +30,8 @@ impl Events {
     pub fn push(&self, event: EngineEvent) {
         let mut queue = lock(&self.queue);
         let is_progress = |event: &EngineEvent| {
-            matches!(event, EngineEvent::OpenProgress { .. } | EngineEvent::ExportProgress { .. })
+            use EngineEvent::{ExportProgress, OpenProgress, TuneProgress};
+            matches!(event, OpenProgress { .. } | ExportProgress { .. } | TuneProgress { .. })
         };
         let same_kind = |last: &EngineEvent| std::mem::discriminant(last) == std::mem::discriminant(&event);
         if is_progress(&event) && queue.back().is_some_and(same_kind) {

@@ -29,6 +29,7 @@ use crate::{
         statistics::StatisticsJob,
         sweep::Sweep,
         threads::ThreadLimit,
+        tuning::Tuning,
     },
     gpu::{
         device::{Compute, ComputeKind},
@@ -80,6 +81,8 @@ pub struct Engine {
     snapshots: Mailbox<Asked>,
     rendering: Arc<AtomicBool>,
     threads: ThreadLimit,
+    /// On a GPU.
+    tuning: Option<Tuning>,
     stopping: Arc<AtomicBool>,
     /// `None` once the engine ends.
     saves: Option<Sender<SaveJob>>,
@@ -124,6 +127,7 @@ impl Engine {
         let mut saver = Saver { jobs, events: events.clone() };
         let render = start("render", &events, move || renderer.step())?;
         let saver = start("save", &events, move || saver.step())?;
+        let tuning = Tuning::of(&compute);
         let placement = match compute.kind {
             ComputeKind::Cpu => Placement::cpu(),
             ComputeKind::Gpu | ComputeKind::Software => Placement::split(compute.device),
@@ -153,6 +157,7 @@ impl Engine {
             snapshots,
             rendering,
             threads,
+            tuning,
             stopping,
             saves: Some(saves),
             render: Some(render),
@@ -183,6 +188,11 @@ impl Engine {
         self.threads.set(limit);
     }
 
+    /// From the next opening on, layers are tuned by `tuning`, whatever the device. By itself, only a GPU is tuned.
+    pub fn set_tuning(&mut self, tuning: Option<Tuning>) {
+        self.tuning = tuning;
+    }
+
     /// The newest frame that was not taken yet.
     pub fn take_frame(&self) -> Option<Frame> {
         self.frames.take()
@@ -199,7 +209,9 @@ impl Engine {
         let current = self.opening.clone();
         current.begin(ticket);
         let (rendering, stopping) = (Arc::clone(&self.rendering), Arc::clone(&self.stopping));
-        let job = OpenJob { ticket, source, placement, models: models.clone(), events: events.clone(), current };
+        let tuning = self.tuning.clone();
+        let job =
+            OpenJob { ticket, source, placement, models: models.clone(), events: events.clone(), current, tuning };
         let work = move || {
             if let Some(model) = job.run() {
                 // The same thread goes on with what is less urgent.

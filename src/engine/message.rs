@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    engine::render::RenderError,
+    engine::{render::RenderError, tuning::Tuned},
     latent::statistics::LatentStatistics,
     model::{config::GeneratorConfig, layer::LayerInfo},
     session::Pose,
@@ -201,6 +201,13 @@ pub enum EngineEvent {
         done: u64,
         /// Units in all; 0 while that is not known.
         total: u64,
+    },
+    /// The model's layers are being timed on this device, to find the fastest kernels: once for every shape.
+    TuneProgress {
+        /// Which opening.
+        ticket: OpenTicket,
+        /// How far it is.
+        tuned: Tuned,
     },
     /// A model is ready: requests may name it from now on. The engine keeps the model before it until the first
     /// frame of the new one.

@@ -13,6 +13,7 @@ pub mod save;
 pub mod snapshots;
 pub mod sweep;
 pub mod threads;
+pub mod tuning;
 
 mod cache;
 mod noise;

@@ -16,8 +16,10 @@ use crate::{
         events::Events,
         message::{EngineEvent, ModelId, ModelSource, OpenTicket},
         model::{Models, OpenModel},
+        tuning::Tuning,
     },
     model::{ModelError, Placement},
+    ops::gpu::{self, Choice, LayerShape},
 };
 
 /// Why a model was not opened.
@@ -69,12 +71,17 @@ pub(crate) struct OpenJob {
     pub models: Models,
     pub events: Events,
     pub current: Current,
+    /// On a GPU.
+    pub tuning: Option<Tuning>,
 }
 
 impl OpenJob {
     /// Opens the model and tells of it, unless it was given up. Returns the model that was opened.
     pub fn run(self) -> Option<ModelId> {
         let opened = catch(|| self.open()).unwrap_or_else(|message| Err(OpenError::Panicked(message)));
+        if let (Ok(model), Some(tuning)) = (&opened, &self.tuning) {
+            self.tune(model, tuning);
+        }
         if !self.current.finish(self.ticket) {
             return None;
         }
@@ -115,6 +122,15 @@ impl OpenJob {
         };
         let checkpoint = checkpoint::open(path, &Half { job: self, second: false })?;
         OpenModel::build(id, checkpoint, network, &self.placement, &Half { job: self, second: true })
+    }
+
+    /// Finds the fastest kernels before the first image needs them.
+    fn tune(&self, model: &OpenModel, tuning: &Tuning) {
+        let device = &self.placement.synthesis;
+        let time =
+            |shape: &LayerShape, choice: Choice| gpu::measure(device, shape, choice).map_err(|error| error.to_string());
+        let tell = |tuned| self.events.push(EngineEvent::TuneProgress { ticket: self.ticket, tuned });
+        tuning.run(&model.generator.kernel_layers(1), time, tell, || self.cancelled());
     }
 
     fn cancelled(&self) -> bool {

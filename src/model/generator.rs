@@ -17,7 +17,10 @@ use super::{
     stylegan2::StyleGan2,
     weights::{WeightSource, read},
 };
-use crate::{base::numpy_rng::RandomState, ops::cpu::Runtime};
+use crate::{
+    base::numpy_rng::RandomState,
+    ops::{cpu::Runtime, gpu::LayerShape},
+};
 
 /// Where a generator's parts live. Mapping and affines always run on the latent device (the CPU in the explorer, so
 /// that `w` and styles are known on the host without any readback), synthesis on the other.
@@ -241,6 +244,15 @@ impl Generator {
         Ok(Styles(
             self.affines.iter().zip(&self.layers).map(|(affine, layer)| affine.forward(w(layer.ws_index))).collect(),
         ))
+    }
+
+    /// The layers that a GPU's kernels may compute, for a batch of this size, in order of computation.
+    pub fn kernel_layers(&self, batch: usize) -> Vec<LayerShape> {
+        match &self.network {
+            Network::StyleGan2(network) => network.layer_shapes(batch),
+            // The layers of StyleGAN have no kernels.
+            Network::StyleGan1(_) => Vec::new(),
+        }
     }
 
     /// Number of blocks: one a resolution, from 4 pixels up.

@@ -23,6 +23,7 @@ use super::{
 use crate::ops::{
     Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
     cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
+    gpu::LayerShape,
     rgb_layer, synthesis_layer, upsample2d,
 };
 
@@ -127,6 +128,20 @@ impl StyleGan2 {
 
     pub fn num_blocks(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// The convolutions of all blocks, but for those to colours.
+    pub fn layer_shapes(&self, batch: usize) -> Vec<LayerShape> {
+        let shape = |conv: &ConvLayer, side: usize, up: bool| {
+            let [outputs, inputs, kernel, _] = conv.weight.value().dims();
+            LayerShape { batch, inputs, outputs, size: [side, side], kernel, up }
+        };
+        let of_block = |(index, block): (usize, &Block)| {
+            let side = 4usize << index;
+            let up = block.conv0.as_ref().map(|conv| shape(conv, side / 2, true));
+            up.into_iter().chain([shape(&block.conv1, side, false)]).collect::<Vec<_>>()
+        };
+        self.blocks.iter().enumerate().flat_map(of_block).collect()
     }
 
     pub fn start(&self, batch: usize) -> BlockState {

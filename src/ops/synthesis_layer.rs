@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::{
     bias_act::{Activation, bias_act, bias_act_reference},
-    gpu,
+    gpu::{self, Choice, LayerShape, choice},
     modulated_conv::{modulated_conv, modulated_conv_reference},
     upfirdn2d::Filter,
 };
@@ -54,8 +54,9 @@ pub struct SynthesisLayer<'a> {
 /// If the shapes do not agree.
 pub fn synthesis_layer(layer: SynthesisLayer) -> Tensor<4> {
     layer.check();
-    if gpu::takes_layer(&layer) {
-        let size = gpu::size_for(&layer);
+    if gpu::takes_layer(&layer)
+        && let Choice::Tile(size) = choice::choice(&layer.x.device(), &LayerShape::of(&layer))
+    {
         return gpu::layer(layer, size);
     }
     synthesis_layer_tensors(layer)

@@ -205,7 +205,7 @@ impl App {
         let ticket = engine.open(source);
         self.travel.forget(ticket);
         self.ticket = Some(ticket);
-        self.state.opening = Some(Opening { name, path, done: 0, total: 0 });
+        self.state.opening = Some(Opening { name, path, done: 0, total: 0, tuned: None });
         self.state.error = None;
     }
 
@@ -232,7 +232,7 @@ impl App {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (format, precision) = (kind.format(), kind.precision());
         engine.export(ExportModel { model: model.id, format, precision, path: path.clone() });
-        self.state.exporting = Some(Opening { name, path: Some(path), done: 0, total: 0 });
+        self.state.exporting = Some(Opening { name, path: Some(path), done: 0, total: 0, tuned: None });
     }
 
     fn cancel_open(&mut self) {

@@ -50,6 +50,12 @@ impl App {
                     (opening.done, opening.total) = (done, total);
                 }
             }
+            EngineEvent::TuneProgress { ticket, tuned } => {
+                if let (Some(opening), true) = (&mut self.state.opening, self.ticket == Some(ticket)) {
+                    (opening.done, opening.total) = (tuned.done as u64, tuned.total as u64);
+                    opening.tuned = Some(tuned);
+                }
+            }
             EngineEvent::Opened(summary) => self.on_opened(summary),
             EngineEvent::SnapshotsReady { ticket, shown, against } => self.on_snapshots(ticket, shown, against),
             EngineEvent::SnapshotFailed { ticket, message } => self.on_snapshot_failed(ticket, message),

@@ -139,7 +139,9 @@ fn comparing_ui(ui: &mut Ui) {
 fn opening_ui(ui: &mut Ui, opening: &Opening, commands: &CommandSender) {
     ui.horizontal(|ui| {
         ui.spinner();
-        ui.add(Label::new(format!("Opening {}", opening.name)).truncate());
+        let tuning = opening.tuned.map(|_| "Finding the fastest kernels".to_owned());
+        let text = tuning.unwrap_or_else(|| format!("Opening {}", opening.name));
+        ui.add(Label::new(text).truncate());
         bar_ui(ui, opening);
         if ui.button("Cancel").on_hover_text(Command::CancelOpen.label()).clicked() {
             commands.send(Command::CancelOpen);

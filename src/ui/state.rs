@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     base::paths,
-    engine::message::{LayerValues, ModelSummary},
+    engine::{
+        message::{LayerValues, ModelSummary},
+        tuning::Tuned,
+    },
     latent::statistics::LatentStatistics,
     model::layer::LayerInfo,
     session::{
@@ -143,6 +146,8 @@ pub struct Opening {
     pub done: u64,
     /// Steps in all; 0 while that is not known.
     pub total: u64,
+    /// How far the search for the fastest kernels is, once it has begun.
+    pub tuned: Option<Tuned>,
 }
 
 /// A failure with its whole chain.

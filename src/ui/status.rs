@@ -10,6 +10,7 @@ use super::{
     timeline::kimg_text,
     training::progress_text,
 };
+use crate::engine::tuning::Tuned;
 
 /// Draws the status line. Changing figures keep their width.
 pub fn status_ui(ui: &mut Ui, state: &AppState) {
@@ -37,7 +38,16 @@ pub fn status_ui(ui: &mut Ui, state: &AppState) {
     });
 }
 
+/// How far the search for the fastest kernels is.
+fn tuning_text(tuned: Tuned) -> String {
+    // The one that is being timed counts.
+    format!("Tuning {} of {} layers", (tuned.done + 1).min(tuned.total), tuned.total)
+}
+
 fn model_text(state: &AppState) -> String {
+    if let Some(tuned) = state.opening.as_ref().and_then(|opening| opening.tuned) {
+        return tuning_text(tuned);
+    }
     let DeviceLine { name, kind } = &state.device;
     let device = if name == kind { name.clone() } else { format!("{name} ({kind})") };
     let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
@@ -110,6 +120,12 @@ fn saved_ui(ui: &mut Ui, state: &AppState, palette: theme::Palette) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_layer_that_is_being_tuned_is_named() {
+        assert_eq!(tuning_text(Tuned { done: 11, total: 26 }), "Tuning 12 of 26 layers");
+        assert_eq!(tuning_text(Tuned { done: 26, total: 26 }), "Tuning 26 of 26 layers");
+    }
 
     #[test]
     fn milliseconds_keep_their_width() {

@@ -1,6 +1,7 @@
 //! The engine as the window uses it: requests in, frames and events out.
 
 mod snapshots;
+mod tuning;
 
 use std::{
     path::{Path, PathBuf},

@@ -2,6 +2,7 @@
 
 mod classes;
 mod resume;
+mod separate;
 mod transfer;
 mod writes;
 

@@ -15,14 +15,18 @@ use super::{
     resample::upsampling, upfirdn2d::UpFirDn,
 };
 
+pub mod choice;
 mod convolution;
 mod extension;
 mod finish;
+mod measure;
 mod rgb;
 mod smooth;
 pub mod tile;
 
+pub use choice::{Choice, LayerShape};
 use extension::{BelowInput, LayerOptions, NoiseInput, SynthesisKernels};
+pub use measure::{MeasureError, measure};
 pub use tile::{Tile, TileSize};
 
 /// Most taps an axis of a filter that the kernels unroll.
@@ -52,13 +56,6 @@ pub fn takes_rgb(layer: &SynthesisLayer, filter: Option<&Filter>) -> bool {
 fn takes_parts(layer: &SynthesisLayer) -> bool {
     let floats = [layer.x.dtype(), layer.weight.dtype(), layer.style.dtype()].iter().all(|dtype| *dtype == DType::F32);
     has_kernels(&layer.x.device()) && floats && layer.bias.is_some() && slope(layer.activation).is_some()
-}
-
-/// The tile for a layer.
-pub(super) fn size_for(layer: &SynthesisLayer) -> TileSize {
-    let [batch, channels, ..] = layer.output_shape();
-    let [_, _, height, width] = layer.x.dims();
-    TileSize::for_output([batch, channels], [height, width], layer.up.is_some())
 }
 
 /// Runs a layer that [`takes_layer`] said yes to, cut into tiles of `size`.

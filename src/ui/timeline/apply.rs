@@ -164,7 +164,7 @@ impl App {
         let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let (snapshots, between) = (timeline.snapshots.clone(), timeline.between());
         engine.export_sweep(Sweep { snapshots, pose, between, frame_time: FRAME_TIME, name, path: path.clone() });
-        self.state.exporting = Some(Opening { name: file, path: Some(path), done: 0, total: 0 });
+        self.state.exporting = Some(Opening { name: file, path: Some(path), done: 0, total: 0, tuned: None });
     }
 
     /// A model was opened: one of a run brings its timeline along.
