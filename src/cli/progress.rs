@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::base::numbers::duration;
+
 /// Runs shorter than this say nothing.
 const QUIET: Duration = Duration::from_secs(1);
 /// How often a terminal's line is renewed.
@@ -74,19 +76,11 @@ fn line(label: &str, unit: &str, done: u64, total: u64, elapsed: Duration) -> St
     let amount = if unit.is_empty() { format!("{:.0} %", share * 100.0) } else { format!("{done} of {total} {unit}") };
     let left = if done > 0 && done < total {
         let seconds = elapsed.as_secs_f64() * (1.0 / share - 1.0);
-        format!(", {} left", duration(seconds.ceil() as u64))
+        format!(", {} left", duration(seconds.ceil()))
     } else {
         String::new()
     };
     format!("{label}: {amount}{left}")
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..=99 => format!("{seconds} s"),
-        100..=5999 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h", seconds.div_ceil(3600)),
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +94,7 @@ mod tests {
         assert_eq!(line("images", "images", 10, 40, ten), "images: 10 of 40 images, 30 s left");
         assert_eq!(line("a.pkl", "", 1, 3, ten), "a.pkl: 33 %, 20 s left");
         assert_eq!(line("a.pkl", "", 3, 3, ten), "a.pkl: 100 %");
-        assert_eq!(line("images", "images", 1, 1000, ten), "images: 1 of 1000 images, 3 h left");
+        assert_eq!(line("images", "images", 1, 1000, ten), "images: 1 of 1000 images, 2 h 46 min left");
         assert_eq!(line("images", "images", 1, 0, ten), "images: 1 of 0 images");
     }
 }

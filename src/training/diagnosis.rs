@@ -6,6 +6,7 @@ use super::{
     config::{Ada, DatasetSource, Loss, TrainConfig},
     history::HistoryLine,
 };
+use crate::base::numbers::short;
 
 /// Lines that a judgement rests on.
 pub const RECENT: usize = 5;
@@ -230,13 +231,6 @@ fn no_progress(_: &TrainConfig, history: &[HistoryLine]) -> Option<Finding> {
     })
 }
 
-/// Three digits that count.
-fn short(value: f64) -> String {
-    let digits = (2 - value.abs().max(1e-12).log10().floor() as i32).clamp(0, 6) as usize;
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,11 +350,5 @@ mod tests {
         assert_eq!(kinds(&config(), &history(30, rising)), []);
         let falling = |i: u64, line: &mut HistoryLine| set(line, "recall", 0.5 - 0.01 * i as f64);
         assert_eq!(kinds(&config(), &history(30, falling)), [FindingKind::NoProgress]);
-    }
-
-    #[test]
-    fn numbers_in_advice_are_short() {
-        let shown = [0.0512, 10.0, 0.00125, 123.4, 2.0].map(short);
-        assert_eq!(shown, ["0.0512", "10", "0.00125", "123", "2"]);
     }
 }

@@ -9,11 +9,14 @@ use std::{
 
 use crossbeam_channel::RecvTimeoutError;
 
-use crate::training::{
-    TrainConfig,
-    diagnosis::{Control, FindingKind, diagnose},
-    history::HistoryLine,
-    session::{TrainCommand, TrainEvent, TrainingSession},
+use crate::{
+    base::numbers::duration,
+    training::{
+        TrainConfig,
+        diagnosis::{Control, FindingKind, diagnose},
+        history::HistoryLine,
+        session::{TrainCommand, TrainEvent, TrainingSession},
+    },
 };
 
 /// Prints what the training tells until it ends.
@@ -111,10 +114,4 @@ fn option(control: Control) -> &'static str {
 
 fn kimg(images: u64) -> f64 {
     images as f64 / 1000.0
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    if hours > 0 { format!("{hours} h {minutes:02} min") } else { format!("{minutes} min {:02} s", seconds % 60) }
 }

@@ -7,7 +7,10 @@ use super::{
     TrainingView,
     curves::{Chart, Curve},
 };
-use crate::ui::theme::{self, Palette};
+use crate::{
+    base::numbers::short,
+    ui::theme::{self, Palette},
+};
 
 /// Narrowest and lowest chart that can be read, in points.
 const NARROWEST: f32 = 170.0;
@@ -115,26 +118,4 @@ fn plot_ui(ui: &mut Ui, view: &TrainingView, chart: &Chart, palette: Palette) {
             plot.vline(VLine::new("", now).color(palette.line).width(1.0).allow_hover(false));
         }
     });
-}
-
-/// Three digits that count, e.g. `0.0123`, `1.23`, `12.3`, `1230`.
-fn short(value: f64) -> String {
-    let size = value.abs();
-    if size >= 1e5 || (size > 0.0 && size < 1e-3) {
-        return format!("{value:.1e}");
-    }
-    let digits = if size >= 100.0 || size == 0.0 { 0 } else { (2 - size.log10().floor() as i32).clamp(0, 5) as usize };
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::short;
-
-    #[test]
-    fn values_are_short() {
-        let values = [0.0, 0.5, 0.012345, 1.234, -12.34, 123.4, 1234.5, 2e6, 3.2e-5];
-        assert_eq!(values.map(short), ["0", "0.5", "0.0123", "1.23", "-12.3", "123", "1234", "2.0e6", "3.2e-5"]);
-    }
 }

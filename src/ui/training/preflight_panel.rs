@@ -2,8 +2,9 @@
 
 use egui::{Grid, Label, RichText, Ui, vec2};
 
-use super::{TrainingState, form::Begin, plan::Takes, progress::duration};
+use super::{TrainingState, form::Begin, plan::Takes};
 use crate::{
+    base::numbers::duration,
     training::preflight::quantity,
     ui::theme::{self, Palette},
 };

@@ -3,7 +3,10 @@
 use egui::{Pos2, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Phase, TrainingView};
-use crate::ui::theme::{self, Palette};
+use crate::{
+    base::numbers::duration,
+    ui::theme::{self, Palette},
+};
 
 /// Height of the rail with its pins, in points.
 const HEIGHT: f32 = 20.0;
@@ -88,17 +91,6 @@ pub fn speed_text(view: &TrainingView) -> String {
     parts.join(" \u{b7} ")
 }
 
-/// Hours and minutes, or minutes and seconds.
-pub fn duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0) as u64;
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{minutes} min {:02} s", seconds % 60),
-        (0, _) => format!("{hours} h {minutes:02} min"),
-        _ => format!("{days} d {hours:02} h"),
-    }
-}
-
 /// What the training does, in a word or two.
 pub fn phase_text(view: &TrainingView) -> (&'static str, fn(Palette) -> egui::Color32) {
     match &view.phase {
@@ -128,14 +120,6 @@ pub fn summary_ui(ui: &mut Ui, view: &TrainingView) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_short() {
-        assert_eq!(
-            [5.0, 65.0, 3660.0, 100_000.0, -1.0].map(duration),
-            ["0 min 05 s", "1 min 05 s", "1 h 01 min", "1 d 03 h", "0 min 00 s"]
-        );
-    }
 
     #[test]
     fn short_trainings_show_single_images() {
