@@ -168,7 +168,7 @@ pub struct Growing {
 /// When something is measured and saved.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Intervals {
-    /// Thousands of images between two lines of the history.
+    /// Thousands of images between two lines of the history; the first of them have more ([`super::ticks`]).
     pub tick_kimg: f64,
     /// Ticks between two pictures of the grid.
     pub sample_ticks: u32,

@@ -1,6 +1,7 @@
 //! What a history says about a training, in plain words: what is wrong, and what to do about it.
 //!
-//! Everything is judged by the mean of the newest [`RECENT`] lines, because single ticks are noisy.
+//! Everything is judged by the mean of the newest [`RECENT`] lines, because single ticks are noisy; those within the first tick are
+//! noisier still, and count only for what breaks a training.
 
 use super::{
     config::{Ada, DatasetSource, Loss, TrainConfig},
@@ -84,12 +85,14 @@ pub enum Control {
 /// All that the newest lines of `history`, oldest first, give reason for, the worst first.
 pub fn diagnose(config: &TrainConfig, history: &[HistoryLine]) -> Vec<Finding> {
     type Rule = fn(&TrainConfig, &[HistoryLine]) -> Option<Finding>;
-    let always: [Rule; 2] = [breakdown, slow_data];
-    let later: [Rule; 4] = [diversity, overconfident, ada_at_ceiling, no_progress];
+    let rules: [Rule; 5] = [slow_data, diversity, overconfident, ada_at_ceiling, no_progress];
     let warm_up = (0.05 * config.kimg).min(WARM_UP_KIMG) * 1000.0;
     let settled = history.last().is_some_and(|line| line.nimg as f64 >= warm_up);
-    let later = later.iter().filter(|_| settled);
-    always.iter().chain(later).filter_map(|rule| rule(config, history)).collect()
+    let rules = if settled { &rules[..] } else { &rules[..1] };
+    let first = history.partition_point(|line| (line.nimg as f64) < config.intervals.tick_kimg * 1000.0);
+    let whole = history.get(first..).unwrap_or_default();
+    let found = rules.iter().filter_map(|rule| rule(config, whole));
+    breakdown(config, history).into_iter().chain(found).collect()
 }
 
 /// The finding of a training that had to stop because its losses are no numbers any more.
@@ -304,6 +307,13 @@ mod tests {
         // Always alike; but in the beginning every generator makes one image only.
         let low = |_, line: &mut HistoryLine| set(line, "diversity", 0.1);
         assert_eq!(kinds(&config(), &history(4, low)), []);
+        let early = |i: u64, line: &mut HistoryLine| {
+            low(i, line);
+            line.nimg = if i < 4 { 250 << i } else { 4000 * (i - 3) };
+        };
+        let short = TrainConfig { kimg: 100.0, ..config() };
+        assert_eq!(kinds(&short, &history(8, early)), [], "measurements within the first tick do not count");
+        assert_eq!(kinds(&short, &history(9, early)), [FindingKind::DiversityCollapse]);
         assert_eq!(kinds(&config(), &history(20, low)), [FindingKind::DiversityCollapse]);
     }
 

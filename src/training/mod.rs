@@ -20,6 +20,7 @@ pub mod random;
 pub mod run_folder;
 pub mod sample_grid;
 pub mod session;
+pub mod ticks;
 pub mod trainer;
 pub mod transfer;
 

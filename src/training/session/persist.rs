@@ -72,7 +72,7 @@ impl Run {
         Ok(())
     }
 
-    /// Writes what is due at the end of tick number `tick`: the grid, a snapshot, a checkpoint.
+    /// Writes what is due at the end of whole tick number `tick`: the grid, a snapshot, a checkpoint.
     pub(super) fn persist(&mut self, tick: u64) -> Result<(), TrainError> {
         let intervals = self.config.intervals;
         let due = |ticks: u32| tick.is_multiple_of(u64::from(ticks.max(1)));
@@ -89,7 +89,8 @@ impl Run {
         Ok(())
     }
 
-    fn sample(&mut self) -> Result<(), TrainError> {
+    /// Writes the grid.
+    pub(super) fn sample(&mut self) -> Result<(), TrainError> {
         let path = self.folder.sample(self.progress.nimg);
         self.until_written(|run| run.average()?.sampler.write(&path))?;
         self.outlet.tell(TrainEvent::Sample(path));

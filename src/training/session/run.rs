@@ -27,6 +27,7 @@ use crate::{
         history::{self, HistoryLine},
         preflight::remaining_seconds,
         run_folder::{self, RunFolder},
+        ticks::{Tick, Ticks},
         trainer::{Batch, Phases, Progress, Trainer, TrainerState},
         transfer,
     },
@@ -191,7 +192,7 @@ impl Run {
                 sample: run_folder::newest_sample(self.folder.path())?,
             }),
         });
-        let tick_images = ((self.config.intervals.tick_kimg * 1000.0).round() as u64).max(1);
+        let ticks = Ticks::of(&self.config);
         if self.progress.nimg == 0 {
             // A kill before the first tick then loses nothing but that tick.
             self.persist(0)?;
@@ -213,13 +214,18 @@ impl Run {
             let count = batch.1;
             self.trainer.step(&batch.0, self.progress, phases)?;
             let step_seconds = start.elapsed().as_secs_f64();
-            let before = self.progress.nimg / tick_images;
+            let before = self.progress.nimg;
             self.progress.nimg += count as u64;
             self.progress.iteration += 1;
             self.shared.live.set(self.progress);
-            if self.progress.nimg / tick_images > before || self.progress.nimg >= total {
+            let now = self.progress.nimg;
+            let end = (now >= total).then(|| Tick::Whole(ticks.number(now)));
+            if let Some(tick) = end.or_else(|| ticks.ended(before, now)) {
                 self.tick(&tick_start)?;
-                self.persist(self.progress.nimg / tick_images)?;
+                match tick {
+                    Tick::Early => self.sample()?,
+                    Tick::Whole(number) => self.persist(number)?,
+                }
                 tick_start = (Instant::now(), self.progress.nimg, self.waited());
                 timed = None;
             }
