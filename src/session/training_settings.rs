@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::settings::utf8;
 
@@ -35,8 +35,15 @@ pub struct TrainingSettings {
     pub gamma: Option<f64>,
     /// Learning rate of both networks; `None` is the preset's.
     pub learning_rate: Option<f64>,
-    /// Whether augmentation is adapted.
-    pub ada: bool,
+    /// The loss's name on the command line; `None` is the preset's.
+    pub loss: Option<String>,
+    /// `off`, `adaptive` or `fixed`: how augmentation is decided.
+    #[serde(deserialize_with = "ada")]
+    pub ada: String,
+    /// The probability where it is fixed.
+    pub ada_p: f64,
+    /// Whether networks learn the classes of the images.
+    pub classes: bool,
     /// Of every draw.
     pub seed: u32,
     /// The folder in which runs are made.
@@ -62,13 +69,30 @@ impl Default for TrainingSettings {
             kimg: 100.0,
             gamma: None,
             learning_rate: None,
-            ada: false,
+            loss: None,
+            ada: "off".to_owned(),
+            ada_p: 0.2,
+            classes: false,
             seed: 0,
             runs: None,
             last_run: None,
             flops_per_second: None,
         }
     }
+}
+
+/// The name, or what once was a switch between `off` and `adaptive`.
+fn ada<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Known {
+        Name(String),
+        Switch(bool),
+    }
+    Ok(match Known::deserialize(deserializer)? {
+        Known::Name(name) => name,
+        Known::Switch(on) => if on { "adaptive" } else { "off" }.to_owned(),
+    })
 }
 
 impl TrainingSettings {
@@ -83,6 +107,9 @@ impl TrainingSettings {
             kimg: number(self.kimg).unwrap_or(default.kimg),
             gamma: self.gamma.and_then(number),
             learning_rate: self.learning_rate.and_then(number),
+            loss: self.loss.as_ref().map(name),
+            ada: name(&self.ada),
+            ada_p: number(self.ada_p).unwrap_or(default.ada_p),
             flops_per_second: self.flops_per_second.filter(|rate| rate.is_finite()),
             ..self.clone()
         }
@@ -106,5 +133,10 @@ mod tests {
         let text = serde_json::to_string(&tame).unwrap();
         assert_eq!(serde_json::from_str::<TrainingSettings>(&text).unwrap(), tame);
         assert_eq!(serde_json::from_str::<TrainingSettings>("{}").unwrap(), TrainingSettings::default());
+        let switch = |text: &str| serde_json::from_str::<TrainingSettings>(text).unwrap().ada;
+        assert_eq!(
+            [r#"{"ada": true}"#, r#"{"ada": false}"#, r#"{"ada": "fixed"}"#].map(switch),
+            ["adaptive", "off", "fixed"]
+        );
     }
 }

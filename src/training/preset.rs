@@ -194,7 +194,7 @@ impl Preset {
             pl_decay: 0.01,
             pl_batch_shrink: 2,
             style_mixing_prob: if mixing { 0.9 } else { 0.0 },
-            loss: if wgan { Loss::WGAN_GP } else { Loss::Logistic },
+            loss: self.loss(),
             ema_kimg: 10.0,
             ema_rampup: (!stylegan1).then_some(0.05),
             ada: Ada::Off,
@@ -208,6 +208,11 @@ impl Preset {
         };
         config.validate()?;
         Ok(config)
+    }
+
+    /// What its networks play for.
+    pub fn loss(self) -> Loss {
+        if self == Self::ProGan { Loss::WGAN_GP } else { Loss::Logistic }
     }
 
     fn is_stylegan1(self) -> bool {

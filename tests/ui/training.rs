@@ -9,6 +9,7 @@ use image::RgbImage;
 use stylescope::{
     session::PoseEdit,
     training::{
+        config::{Ada, Loss},
         preset::{Preset, PresetOptions},
         run_folder::RunFolder,
         session::Fault,
@@ -21,7 +22,7 @@ use stylescope::{
         toast::ToastKind,
         training::{
             Closing, Phase, Side, TrainingCommand, TrainingForm, TrainingQuestion, TrainingView,
-            form::{Control, DataChoice},
+            form::{AdaChoice, Control, DataChoice},
             look::LookReport,
         },
     },
@@ -131,9 +132,16 @@ fn a_training_is_started_watched_stepped_stopped_and_resumed() {
 fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path(), 0.032);
+    let form = window.state().training.form.clone();
+    let (loss, ada) = (Some(Loss::Relativistic), AdaChoice::Fixed);
+    let form = TrainingForm { loss, ada, ada_p: 0.3, classes: true, ..form };
+    tell(&mut window, TrainingCommand::Form(Box::new(form)));
     window.click("Start training");
     window.wait_until("it is done", |app| view(app).phase == Phase::Ended { complete: true });
     let done = view(window.harness.state()).clone();
+    let trained = done.config.as_ref().unwrap();
+    assert_eq!((trained.loss, trained.ada), (Loss::Relativistic, Ada::Fixed { p: 0.3 }));
+    assert_eq!((trained.r2_gamma, trained.generator.label_dim()), (trained.r1_gamma, 11));
     assert_eq!((done.progress.nimg, done.history.is_empty()), (32, false));
     assert!(done.charts[0].curves.iter().all(|curve| !curve.points.is_empty()), "both losses are drawn");
     for chart in ["Losses", "D's signs", "R1", "Path length", "ADA p", "Diversity"] {
@@ -157,7 +165,7 @@ fn a_finished_training_has_charts_a_table_and_samples_that_are_poses() {
     window.settle();
     window.click("Sample of seed 13");
     let pose = window.state().pose();
-    assert_eq!((pose.seed.x, pose.seed.y, pose.truncation.psi), (13.0, 0.0, 1.0));
+    assert_eq!((pose.seed.x, pose.seed.y, pose.class, pose.truncation.psi), (13.0, 0.0, 5, 1.0));
     let image = folder.path().join("image.png");
     window.harness.state().commands().send(Command::SaveImageTo(image.clone()));
     window.settle();
@@ -275,8 +283,17 @@ fn the_form_checks_suggests_and_remembers() {
     click(&mut window, "Training preset");
     window.click("stylegan-f");
     assert_eq!(window.state().training.form.preset, Preset::StyleGanF);
-    click(&mut window, "Adaptive augmentation");
-    assert!(window.state().training.form.ada);
+    click(&mut window, "Loss: Relativistic");
+    click(&mut window, "ADA: Fixed");
+    set(&mut window, "Augmentation probability", 0.4);
+    click(&mut window, "Training by class");
+    let form = &window.state().training.form;
+    assert_eq!(
+        (form.loss, form.ada, form.ada_p, form.classes),
+        (Some(Loss::Relativistic), AdaChoice::Fixed, 0.4, true)
+    );
+    let outcome = window.state().training.plan.as_ref().map(|plan| plan.outcome.clone());
+    assert!(outcome.is_some_and(|outcome| outcome.is_ok()));
 
     // What cannot be is told where it can be mended, and Start goes there.
     set(&mut window, "Batch size", 6.0);
@@ -284,7 +301,12 @@ fn the_form_checks_suggests_and_remembers() {
     assert_eq!(window.state().training.go_to.map(|arrival| arrival.control), Some(Control::Batch));
     assert!(window.harness.get_by_label("Batch size").accesskit_node().is_focused());
     assert!(window.state().training.view.is_none());
-    assert_eq!(window.state().settings().training.batch, 6);
+    let kept = window.state().settings().training;
+    assert_eq!(
+        (kept.batch, kept.loss.as_deref(), kept.ada.as_str(), kept.ada_p),
+        (6, Some("relativistic"), "fixed", 0.4)
+    );
+    assert!(kept.classes);
 }
 
 #[test]
@@ -324,4 +346,16 @@ fn images_are_looked_at_before_they_are_trained_on() {
         |app| matches!(&app.state().training.look.report, Some(LookReport::Done(report)) if report.usable),
     );
     window.wait_until("they are shown", |app| app.state().training.look.thumbnails.len() == 3);
+
+    // Without classes they cannot be trained by class, and the switch says why.
+    let greyed = |window: &Window| window.harness.get_by_label("Training by class").accesskit_node().is_disabled();
+    assert!(greyed(&window) && window.state().training.classes().is_err_and(|why| why.contains("dataset.json")));
+    fs::write(images.join("dataset.json"), r#"{"labels": [["0.png", 0], ["1.png", 3], ["2.png", 1]]}"#).unwrap();
+    let form = TrainingForm { mirror: false, ..window.state().training.form.clone() };
+    tell(&mut window, TrainingCommand::Form(Box::new(form)));
+    window.wait_until("the classes are found", |app| app.state().training.classes() == Ok(4));
+    assert!(!greyed(&window));
+    click(&mut window, "Training by class");
+    let takes = window.state().training.plan.as_ref().map(|plan| plan.outcome.is_ok());
+    assert_eq!((window.state().training.form.classes, takes), (true, Some(true)));
 }

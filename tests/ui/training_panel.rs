@@ -76,7 +76,7 @@ fn harness(side: Side, sign: f64, look: Theme) -> Harness<'static, Scene> {
     state.training.view = Some(training(sign));
     state.training.side = side;
     state.training.flops_per_second = Some(2e10);
-    state.training.plan = Some(Plan::of(&state.training.form, None));
+    state.training.plan = Some(Plan::of(&state.training.form, None, &state.training.classes()));
     Harness::builder()
         .with_size(vec2(1280.0, 640.0))
         .with_theme(look)
@@ -149,6 +149,12 @@ fn findings_are_told_and_lead_to_their_control() {
     harness.get_by_label("Batch size").focus();
     harness.run_steps(3);
     assert!(!harness.get_by_label("R1 gamma").is_focused());
+    // Of several choices the one that stands has it.
+    for (control, name) in [(Control::Ada, "ADA: Off"), (Control::Data, "Images: Portraits")] {
+        harness.state_mut().state.training.go_to(control);
+        harness.run_steps(4);
+        assert!(harness.get_by_label(name).is_focused(), "{name}");
+    }
 }
 
 #[test]

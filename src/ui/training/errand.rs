@@ -49,8 +49,8 @@ impl Tile {
 /// What came back.
 #[derive(Debug)]
 pub enum TrainingAnswer {
-    /// Some images of a dataset, for the look with this number.
-    Thumbnails(u64, Result<Vec<Tile>, String>),
+    /// Some images of a dataset and their classes, for the look with this number.
+    Images(u64, Images),
     /// What is in a folder or zip, for the look with this number.
     Report(u64, Result<DataReport, String>),
     /// The picture of the grid.
@@ -61,6 +61,15 @@ pub enum TrainingAnswer {
     Speed(Result<f64, String>),
     /// A file was written.
     Written(PathBuf, Result<(), String>),
+}
+
+/// What is seen of a dataset at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Images {
+    /// Its first images.
+    pub tiles: Result<Vec<Tile>, String>,
+    /// Numbers of a label; 0 if there are none. Not asked of the built-in images.
+    pub label_dim: Result<usize, String>,
 }
 
 /// What `dataset check` says.
@@ -96,8 +105,19 @@ fn options(mirror: bool) -> DatasetOptions {
     DatasetOptions { x_flip: mirror, labels: false, ..DatasetOptions::default() }
 }
 
-/// The first images of a dataset, small.
-pub fn thumbnails(data: &DataChoice, resolution: usize, seed: u64) -> Result<Vec<Tile>, String> {
+/// The first images of a dataset, small, and its classes.
+pub fn images(data: &DataChoice, resolution: usize, seed: u64) -> Images {
+    let label_dim = match data {
+        DataChoice::Portraits => Ok(0),
+        DataChoice::Path(path) => {
+            let labelled = Dataset::open(path, resolution, &DatasetOptions::default());
+            labelled.map(|dataset| dataset.label_dim()).map_err(|error| error_chain(&error))
+        }
+    };
+    Images { tiles: thumbnails(data, resolution, seed), label_dim }
+}
+
+fn thumbnails(data: &DataChoice, resolution: usize, seed: u64) -> Result<Vec<Tile>, String> {
     let side = resolution.min(THUMBNAIL_SIDE);
     let read = || -> Result<Vec<Tile>, DataError> {
         let dataset = match data {

@@ -9,7 +9,7 @@ use crate::{
     session::TrainingSettings,
     training::{
         TrainConfig,
-        config::{Ada, Changes, DatasetSource, DatasetSpec},
+        config::{Ada, Changes, DatasetSource, DatasetSpec, Loss},
         diagnosis,
         preset::{Preset, PresetOptions, Width},
     },
@@ -48,7 +48,9 @@ pub enum Control {
     Kimg,
     Gamma,
     LearningRate,
+    Loss,
     Ada,
+    Classes,
     Runs,
 }
 
@@ -65,7 +67,9 @@ impl Control {
             Self::Kimg => "the length",
             Self::Gamma => "gamma",
             Self::LearningRate => "the learning rate",
+            Self::Loss => "the loss",
             Self::Ada => "ADA",
+            Self::Classes => "the classes",
             Self::Runs => "the runs' folder",
         }
     }
@@ -83,6 +87,20 @@ impl From<diagnosis::Control> for Control {
         }
     }
 }
+
+/// How the augmentation of what the discriminator sees is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdaChoice {
+    /// There is none.
+    Off,
+    /// By how sure the discriminator is.
+    Adaptive,
+    /// With a constant probability.
+    Fixed,
+}
+
+/// Number of classes of the chosen images, or why they cannot be trained by class.
+pub type Classes = Result<usize, String>;
 
 /// Why no training can be made of the choices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +134,14 @@ pub struct TrainingForm {
     pub gamma: Option<f64>,
     /// Learning rate of both networks; `None` is the preset's.
     pub learning_rate: Option<f64>,
-    /// Whether augmentation is adapted.
-    pub ada: bool,
+    /// What the networks play for; `None` is what the preset says.
+    pub loss: Option<Loss>,
+    /// How augmentation is decided.
+    pub ada: AdaChoice,
+    /// Its probability where it is fixed.
+    pub ada_p: f64,
+    /// Whether the networks learn the classes of the images.
+    pub classes: bool,
     /// Of every draw.
     pub seed: u32,
     /// The folder in which runs are made; `None` for the usual one.
@@ -134,6 +158,12 @@ impl Default for TrainingForm {
 
 /// The names of the widths.
 pub const WIDTHS: [(Width, &str); 3] = [(Width::Tiny, "tiny"), (Width::Small, "small"), (Width::Paper, "paper")];
+/// The names of the losses, as on the command line.
+pub const LOSSES: [(Loss, &str); 3] =
+    [(Loss::Logistic, "logistic"), (Loss::Relativistic, "relativistic"), (Loss::WGAN_GP, "wgan-gp")];
+/// The names of the ways to augment.
+pub const ADAS: [(AdaChoice, &str); 3] =
+    [(AdaChoice::Off, "off"), (AdaChoice::Adaptive, "adaptive"), (AdaChoice::Fixed, "fixed")];
 /// Batches that can be chosen.
 pub const BATCHES: std::ops::RangeInclusive<usize> = 1..=256;
 /// Lengths that can be chosen, in thousands of images.
@@ -155,7 +185,10 @@ impl TrainingForm {
             kimg: s.kimg.clamp(*KIMGS.start(), *KIMGS.end()),
             gamma: s.gamma,
             learning_rate: s.learning_rate,
-            ada: s.ada,
+            loss: LOSSES.into_iter().find(|(_, name)| s.loss.as_deref() == Some(*name)).map(|(loss, _)| loss),
+            ada: ADAS.into_iter().find(|(_, name)| *name == s.ada).map_or(AdaChoice::Off, |(ada, _)| ada),
+            ada_p: s.ada_p.clamp(0.0, 1.0),
+            classes: s.classes,
             seed: s.seed,
             runs: s.runs,
             last_run: s.last_run,
@@ -177,7 +210,10 @@ impl TrainingForm {
             kimg: self.kimg,
             gamma: self.gamma,
             learning_rate: self.learning_rate,
-            ada: self.ada,
+            loss: LOSSES.into_iter().find(|(loss, _)| Some(*loss) == self.loss).map(|(_, name)| name.to_owned()),
+            ada: ADAS.into_iter().find(|(ada, _)| *ada == self.ada).map_or("off", |(_, name)| name).to_owned(),
+            ada_p: self.ada_p,
+            classes: self.classes,
             seed: self.seed,
             runs: self.runs.clone(),
             last_run: self.last_run.clone(),
@@ -209,7 +245,19 @@ impl TrainingForm {
     /// The weight of R1 that suits resolution and batch.
     pub fn suggested_gamma(&self) -> f64 {
         let options = PresetOptions { gamma: None, ..self.options() };
-        self.preset.build(&options).map_or(0.0, |config| config.r1_gamma)
+        self.preset.build(&options).map_or(0.0, |config| self.with_loss(config, None).r1_gamma)
+    }
+
+    /// The loss that is chosen, or the preset's.
+    pub fn effective_loss(&self) -> Loss {
+        self.loss.unwrap_or(self.preset.loss())
+    }
+
+    fn with_loss(&self, config: TrainConfig, gamma: Option<f64>) -> TrainConfig {
+        match self.loss {
+            Some(loss) => config.with_loss(loss, gamma),
+            None => config,
+        }
     }
 
     /// The preset's learning rate.
@@ -237,11 +285,11 @@ impl TrainingForm {
         }
     }
 
-    /// The training that the choices come to. `open` is the model that is open.
+    /// The training that the choices come to. `open` is the model that is open, `classes` says what is known of the images.
     ///
     /// # Errors
     /// The choice that cannot be, and what to do about it.
-    pub fn config(&self, open: Option<&GeneratorConfig>) -> Result<TrainConfig, Refusal> {
+    pub fn config(&self, open: Option<&GeneratorConfig>, classes: &Classes) -> Result<TrainConfig, Refusal> {
         let open = match (self.begin, open) {
             (Begin::OpenModel, None) => {
                 return Err(Refusal { control: Control::Begin, text: "No model is open to begin with.".into() });
@@ -255,17 +303,29 @@ impl TrainingForm {
         let mut options = self.options();
         if let Some(open) = open {
             options.resolution = open.resolution();
+        } else if self.classes {
+            let refused = |why: &String| Refusal { control: Control::Classes, text: why.clone() };
+            options.label_dim = *classes.as_ref().map_err(refused)?;
         }
-        let mut config = self.preset.build(&options).map_err(|error| refusal(&error))?;
+        let config = self.preset.build(&options).map_err(|error| refusal(&error))?;
+        let mut config = self.with_loss(config, self.gamma);
         if let Some(open) = open {
             continue_with(&mut config, open)?;
         }
         if let Some(rate) = self.learning_rate {
             (config.generator_lr, config.discriminator_lr) = (rate, rate);
         }
-        config.ada = if self.ada { Ada::ADAPTIVE } else { Ada::Off };
+        config.ada = self.augmentation();
         config.validate().map_err(|error| refusal(&error))?;
         Ok(config)
+    }
+
+    fn augmentation(&self) -> Ada {
+        match self.ada {
+            AdaChoice::Off => Ada::Off,
+            AdaChoice::Adaptive => Ada::ADAPTIVE,
+            AdaChoice::Fixed => Ada::Fixed { p: self.ada_p },
+        }
     }
 
     /// Shows what a run is that shall go on.
@@ -281,7 +341,16 @@ impl TrainingForm {
         self.kimg = config.kimg.clamp(*KIMGS.start(), *KIMGS.end());
         self.gamma = Some(config.r1_gamma);
         self.learning_rate = Some(config.generator_lr);
-        self.ada = config.ada != Ada::Off;
+        self.loss = Some(config.loss).filter(|loss| *loss != self.preset.loss());
+        self.classes = config.generator.label_dim() > 0;
+        self.ada = match config.ada {
+            Ada::Off => AdaChoice::Off,
+            Ada::Adaptive { .. } => AdaChoice::Adaptive,
+            Ada::Fixed { p } => {
+                self.ada_p = p;
+                AdaChoice::Fixed
+            }
+        };
         self.seed = config.seed as u32;
     }
 
@@ -292,10 +361,10 @@ impl TrainingForm {
             kimg: differs(self.kimg, config.kimg),
             gamma: self.gamma.and_then(|gamma| differs(gamma, config.r1_gamma)),
             learning_rate: self.learning_rate.and_then(|rate| differs(rate, config.generator_lr)),
-            ada: match (self.ada, config.ada) {
-                (true, Ada::Off) => Some(Ada::ADAPTIVE),
-                (false, Ada::Off) | (true, _) => None,
-                (false, _) => Some(Ada::Off),
+            ada: match (self.augmentation(), config.ada) {
+                // The run may keep another mean sign.
+                (Ada::Adaptive { .. }, Ada::Adaptive { .. }) => None,
+                (new, old) => (new != old).then_some(new),
             },
         }
     }
@@ -308,7 +377,7 @@ pub fn refusal(error: &ConfigError) -> Refusal {
         "kimg" => Control::Kimg,
         "r1_gamma" => Control::Gamma,
         "generator_lr" | "discriminator_lr" => Control::LearningRate,
-        "ada.p" | "ada.target" => Control::Ada,
+        "ada" | "ada.p" | "ada.target" => Control::Ada,
         "resolution" => Control::Resolution,
         _ => Control::Preset,
     };
@@ -316,75 +385,4 @@ pub fn refusal(error: &ConfigError) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ui::training::TrainingState;
-
-    #[test]
-    fn what_is_chosen_is_remembered() {
-        let form = TrainingForm {
-            data: DataChoice::Path("/images.zip".into()),
-            mirror: true,
-            preset: Preset::Msg,
-            resolution: 128,
-            width: Width::Small,
-            batch: 16,
-            kimg: 500.0,
-            gamma: Some(0.5),
-            learning_rate: Some(0.001),
-            ada: true,
-            seed: 7,
-            runs: Some("/runs".into()),
-            last_run: Some("/runs/a-001".into()),
-            ..TrainingForm::default()
-        };
-        assert_eq!(TrainingForm::from_settings(&form.settings()), form);
-        let unknown = TrainingSettings { preset: "stylegan9".into(), resolution: 77, ..TrainingSettings::default() };
-        let form = TrainingForm::from_settings(&unknown);
-        assert_eq!((form.preset, form.resolution), (Preset::StyleGan2E, 64));
-    }
-
-    #[test]
-    fn choices_become_a_configuration_or_say_what_to_change() {
-        let form = TrainingForm::default();
-        let config = form.config(None).unwrap();
-        assert_eq!((config.resolution(), config.batch, config.ada), (32, 8, Ada::Off));
-        assert_eq!(config.r1_gamma, form.suggested_gamma());
-        let control = |form: TrainingForm| form.config(None).unwrap_err().control;
-        assert_eq!(control(TrainingForm { batch: 6, ..form.clone() }), Control::Batch);
-        assert_eq!(control(TrainingForm { resolution: 4, ..form.clone() }), Control::Resolution);
-        assert_eq!(control(TrainingForm { gamma: Some(-1.0), ..form.clone() }), Control::Gamma);
-        assert_eq!(control(TrainingForm { learning_rate: Some(9.0), ..form.clone() }), Control::LearningRate);
-        assert_eq!(control(TrainingForm { begin: Begin::OpenModel, ..form.clone() }), Control::Begin);
-        let form = TrainingForm { begin: Begin::Resume, ..form };
-        let state = TrainingState { form, ..TrainingState::default() };
-        assert_eq!(state.launch(None).unwrap_err().control, Control::Begin);
-    }
-
-    #[test]
-    fn a_run_that_goes_on_changes_only_what_was_changed() {
-        let form = TrainingForm { ada: true, preset: Preset::StyleGanF, ..TrainingForm::default() };
-        let config = form.config(None).unwrap();
-        let mut again = TrainingForm::default();
-        again.take_over(&config);
-        assert_eq!((again.preset, again.ada), (Preset::StyleGanF, true));
-        assert_eq!(again.changes(&config), Changes::default());
-        again.gamma = Some(3.0);
-        again.ada = false;
-        again.kimg = 250.0;
-        let changes = again.changes(&config);
-        let expected = Changes { kimg: Some(250.0), gamma: Some(3.0), learning_rate: None, ada: Some(Ada::Off) };
-        assert_eq!(changes, expected);
-    }
-
-    #[test]
-    fn a_training_from_the_open_model_has_its_sizes() {
-        let wide = TrainingForm { resolution: 64, width: Width::Small, ..TrainingForm::default() };
-        let open = wide.config(None).unwrap().generator;
-        let form = TrainingForm { begin: Begin::OpenModel, ..TrainingForm::default() };
-        let config = form.config(Some(&open)).unwrap();
-        assert_eq!((config.resolution(), &config.generator), (64, &open));
-        let other = TrainingForm { preset: Preset::StyleGanF, ..form };
-        assert_eq!(other.config(Some(&open)).unwrap_err().control, Control::Preset);
-    }
-}
+mod tests;

@@ -26,7 +26,7 @@ impl TrainingState {
             let changes = run.map(|(_, run)| form.changes(&run.config)).unwrap_or_default();
             return Ok(Launch::Resume { folder, changes });
         }
-        let config = Box::new(form.config(open.map(|open| &open.config))?);
+        let config = Box::new(form.config(open.map(|open| &open.config), &self.classes())?);
         let init = open.filter(|_| form.begin == Begin::OpenModel).map(|open| match &open.path {
             None => InitFrom::Bundled,
             Some(path) => InitFrom::File(path.clone(), open.network.clone()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{ColorImage, Context, TextureHandle, TextureOptions};
 
 use super::{
-    errand::{self, CheckProgress, DataReport, Tile, TrainingAnswer},
+    errand::{self, CheckProgress, DataReport, Images, Tile, TrainingAnswer},
     form::{DataChoice, TrainingForm},
 };
 use crate::ui::background::{Answer, Background};
@@ -19,6 +19,8 @@ pub struct DataLook {
     number: u64,
     /// Some of the images.
     pub thumbnails: Vec<TextureHandle>,
+    /// Numbers of a label, once that is known.
+    label_dim: Option<Result<usize, String>>,
     /// What is in the folder or zip; `None` for the built-in images.
     pub report: Option<LookReport>,
 }
@@ -58,14 +60,16 @@ impl DataLook {
         self.key = Some(key);
         if !same_images {
             self.thumbnails.clear();
+            self.label_dim = None;
         }
         let of = data.clone();
         let work = move || {
-            let tiles = errand::thumbnails(&of, resolution, u64::from(seed));
-            Some(Answer::Training(TrainingAnswer::Thumbnails(number, tiles)))
+            let images = errand::images(&of, resolution, u64::from(seed));
+            Some(Answer::Training(TrainingAnswer::Images(number, images)))
         };
         if let Err(error) = background.spawn("thumbnails", work) {
             log::warn!("the images are not shown: {error}");
+            self.label_dim = Some(Err(error.to_string()));
         }
         self.report = match data {
             DataChoice::Portraits => None,
@@ -84,12 +88,18 @@ impl DataLook {
         };
     }
 
+    /// Numbers of a label of these images; 0 if they have none, `None` while that is not known.
+    pub fn label_dim(&self, data: &DataChoice) -> Option<&Result<usize, String>> {
+        self.label_dim.as_ref().filter(|_| self.key.as_ref().is_some_and(|key| key.data == *data))
+    }
+
     /// Takes over the images, unless others were chosen meanwhile.
-    pub fn on_thumbnails(&mut self, number: u64, tiles: Result<Vec<Tile>, String>, ctx: &Context) {
+    pub fn on_images(&mut self, number: u64, images: Images, ctx: &Context) {
         if number != self.number {
             return;
         }
-        match tiles {
+        self.label_dim = Some(images.label_dim);
+        match images.tiles {
             Ok(tiles) => {
                 let texture = |(i, tile): (usize, &Tile)| texture(ctx, &format!("thumbnail {i}"), tile);
                 self.thumbnails = tiles.iter().enumerate().map(texture).collect();

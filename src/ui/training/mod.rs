@@ -11,6 +11,7 @@ mod data_panel;
 pub mod errand;
 mod export;
 pub mod form;
+mod game_rows;
 mod grid;
 mod host;
 mod launch;

@@ -1,6 +1,6 @@
 //! What the choices come to, worked out when they change: suggestions, what the training will take, or why it cannot be.
 
-use super::form::{Refusal, TrainingForm, refusal};
+use super::form::{Classes, Refusal, TrainingForm, refusal};
 use crate::{
     engine::{ModelId, ModelSummary},
     training::preflight::{Preflight, total_flops},
@@ -9,7 +9,7 @@ use crate::{
 /// What the choices come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    key: (TrainingForm, Option<ModelId>),
+    key: (TrainingForm, Option<ModelId>, Classes),
     /// Numbers that the form leaves open.
     pub suggestions: Suggestions,
     /// What the training will take, or why it cannot be.
@@ -36,17 +36,17 @@ pub struct Takes {
 
 impl Plan {
     /// Of these choices.
-    pub fn of(form: &TrainingForm, open: Option<&ModelSummary>) -> Self {
+    pub fn of(form: &TrainingForm, open: Option<&ModelSummary>, classes: &Classes) -> Self {
         let suggestions = Suggestions { gamma: form.suggested_gamma(), learning_rate: form.suggested_learning_rate() };
-        let outcome = form.config(open.map(|open| &open.config)).and_then(|config| {
+        let outcome = form.config(open.map(|open| &open.config), classes).and_then(|config| {
             let preflight = Preflight::of(&config).map_err(|error| refusal(&error))?;
             Ok(Takes { preflight, flops: total_flops(&config) })
         });
-        Self { key: (form.clone(), open.map(|open| open.id)), suggestions, outcome }
+        Self { key: (form.clone(), open.map(|open| open.id), classes.clone()), suggestions, outcome }
     }
 
     /// Whether it is of these choices.
-    pub fn is_of(&self, form: &TrainingForm, open: Option<&ModelSummary>) -> bool {
-        self.key.0 == *form && self.key.1 == open.map(|open| open.id)
+    pub fn is_of(&self, form: &TrainingForm, open: Option<&ModelSummary>, classes: &Classes) -> bool {
+        self.key.0 == *form && self.key.1 == open.map(|open| open.id) && self.key.2 == *classes
     }
 }

@@ -8,6 +8,7 @@ use super::{
     TrainingCommand, TrainingForm, TrainingState,
     data_panel::data_ui,
     form::{BATCHES, Begin, Control, DataChoice, KIMGS, WIDTHS},
+    game_rows::game_rows,
     preflight_panel::preflight_ui,
     question::TrainingQuestion,
 };
@@ -21,8 +22,7 @@ use crate::{
         theme::ROW_HEIGHT,
         widgets::{
             Change, Number, Row,
-            segmented::{Segment, segmented_ui},
-            toggle::toggle_ui,
+            segmented::{Segment, focus, segmented_ui},
         },
     },
 };
@@ -39,9 +39,6 @@ const LENGTH: &str =
 const GAMMA: &str = "Weight of R1, the penalty on D's gradient. Too small and D becomes sure of itself, too large and it learns \
                      nothing. The suggestion is 0.0002 * size\u{b2} / batch; try 2 to 4 times as much, or as little.";
 const RATE: &str = "Learning rate of both networks. Half of it steadies a training whose losses run away.";
-const ADA: &str = "Adaptive discriminator augmentation: shows D changed images, the more the surer it is. For a few thousand \
-                   images or less.";
-const MIRROR: &str = "Show each image mirrored as well: twice as many, where left and right do not matter.";
 const SEED: &str = "Of every draw: the first weights, the order of images, latents and noise.";
 const RUNS: &str = "Each training gets a numbered folder in here.";
 
@@ -61,7 +58,7 @@ pub fn setup_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     let fixed = (form.begin == Begin::Resume).then_some("A run that goes on keeps this.");
     preset_rows(ui, training, &mut form, fixed);
     number_rows(ui, training, &mut form, fixed);
-    toggle_rows(ui, training, &mut form, fixed);
+    game_rows(ui, training, &mut form, fixed);
     runs_row(ui, state, commands, &form, fixed);
     preflight_ui(ui, training);
     if form != training.form {
@@ -70,13 +67,13 @@ pub fn setup_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
 }
 
 /// Shows the row if somebody was sent to it: scrolls there and gives its control the focus.
-fn arrive(ui: &Ui, training: &TrainingState, control: Control, response: &Response) {
+pub(super) fn arrive(ui: &Ui, training: &TrainingState, control: Control, response: &Response) {
     let Some(sent) = training.go_to.filter(|sent| sent.control == control) else { return };
     let memory = egui::Id::unique("last arrival in the training form");
     if ui.data(|data| data.get_temp::<u64>(memory)) != Some(sent.number) {
         ui.data_mut(|data| data.insert_temp(memory, sent.number));
         ui.scroll_to_rect(response.rect, Some(Align::Center));
-        response.request_focus();
+        focus(ui, response);
     }
 }
 
@@ -260,20 +257,6 @@ fn number_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, f
     }
 }
 
-fn toggle_rows(ui: &mut Ui, training: &TrainingState, form: &mut TrainingForm, fixed: Option<&str>) {
-    let row = Row::new("ADA", "Adaptive augmentation", ADA).changed(form.ada);
-    let output = row.show(ui, |ui| toggle_ui(ui, "adapted to D", "Adaptive augmentation", form.ada));
-    if let Some(on) = output.change.map(|change| change.value).or(output.reset.then_some(false)) {
-        form.ada = on;
-    }
-    arrive(ui, training, Control::Ada, &output.response);
-    let row = Row::new("Mirror", "Mirrored images", MIRROR).changed(form.mirror).lacking(fixed);
-    let output = row.show(ui, |ui| toggle_ui(ui, "mirrored as well", "Mirrored images", form.mirror));
-    if let Some(on) = output.change.map(|change| change.value).or(output.reset.then_some(false)) {
-        form.mirror = on;
-    }
-}
-
 fn runs_row(ui: &mut Ui, state: &AppState, commands: &CommandSender, form: &TrainingForm, fixed: Option<&str>) {
     if fixed.is_some() {
         return;
@@ -283,7 +266,7 @@ fn runs_row(ui: &mut Ui, state: &AppState, commands: &CommandSender, form: &Trai
 }
 
 /// The value without its gesture: there is no undo here.
-fn value((response, change): (Response, Option<Change<f64>>)) -> (Response, Option<f64>) {
+pub(super) fn value((response, change): (Response, Option<Change<f64>>)) -> (Response, Option<f64>) {
     (response, change.map(|change| change.value))
 }
 

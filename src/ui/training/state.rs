@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use egui::TextureHandle;
 
 use super::{
-    form::{Control, TrainingForm},
+    form::{Classes, Control, DataChoice, TrainingForm},
     look::DataLook,
     plan::{Plan, Suggestions},
     view::TrainingView,
 };
-use crate::training::run_folder::RunFile;
+use crate::{data::portraits::factors::HairStyle, training::run_folder::RunFile};
 
 /// How far closing the window is while a training is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,19 @@ impl TrainingState {
     /// Numbers that the form leaves open.
     pub fn suggestions(&self) -> Suggestions {
         self.plan.as_ref().map(|plan| plan.suggestions).unwrap_or_default()
+    }
+
+    /// What is known of the classes of the chosen images.
+    pub fn classes(&self) -> Classes {
+        match (&self.form.data, self.look.label_dim(&self.form.data)) {
+            (DataChoice::Portraits, _) => Ok(HairStyle::ALL.len()),
+            (DataChoice::Path(_), None) => Err("The images are still being looked at.".into()),
+            (DataChoice::Path(_), Some(Ok(0))) => {
+                Err("The images have no classes; a dataset.json beside them would say them.".into())
+            }
+            (DataChoice::Path(_), Some(Ok(count))) => Ok(*count),
+            (DataChoice::Path(_), Some(Err(error))) => Err(format!("The classes cannot be used: {error}.")),
+        }
     }
 
     /// Number of classes of the training; 0 for an unconditional one.

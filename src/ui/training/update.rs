@@ -28,12 +28,17 @@ impl App {
         self.listen_to_training(ctx);
         let open = self.state.model.as_deref();
         let training = &mut self.state.training;
-        if !training.plan.as_ref().is_some_and(|plan| plan.is_of(&training.form, open)) {
-            training.plan = Some(Plan::of(&training.form, open));
+        let classes = training.classes();
+        if !training.plan.as_ref().is_some_and(|plan| plan.is_of(&training.form, open, &classes)) {
+            training.plan = Some(Plan::of(&training.form, open, &classes));
         }
         training.ask_sample(&self.background);
-        if self.state.dock.shows(DockTab::Training) {
+        let in_sight = self.state.dock.shows(DockTab::Training);
+        // Nothing can be trained by classes that are not known.
+        if in_sight || training.form.classes {
             training.look.follow(&training.form, &self.background);
+        }
+        if in_sight {
             self.measure_speed();
         }
         self.watch_closing(ctx);
@@ -85,7 +90,7 @@ impl App {
     pub(in crate::ui) fn on_training_answer(&mut self, answer: TrainingAnswer, ctx: &Context) {
         let (training, toasts) = (&mut self.state.training, &mut self.state.toasts);
         match answer {
-            TrainingAnswer::Thumbnails(number, tiles) => training.look.on_thumbnails(number, tiles, ctx),
+            TrainingAnswer::Images(number, images) => training.look.on_images(number, images, ctx),
             TrainingAnswer::Report(number, report) => training.look.on_report(number, report),
             TrainingAnswer::Sample(path, Ok(tile)) => {
                 // A newer one may be on its way; until then this is the newest.

@@ -1,6 +1,6 @@
 //! One of a few, all of them in sight.
 
-use egui::{Align2, CursorIcon, Response, Role, Sense, Ui, WidgetInfo, vec2};
+use egui::{Align2, CursorIcon, Id, Response, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::change::Change;
 
@@ -62,6 +62,9 @@ pub fn segmented_ui<T: Copy + PartialEq>(
         let clip = ui.painter().with_clip_rect(inner.intersect(ui.clip_rect()));
         clip.text(rect.center(), Align2::CENTER_CENTER, segment.text, font, color);
 
+        if chosen {
+            ui.data_mut(|data| data.insert_temp(chosen_id(&response), one.id));
+        }
         if enabled && one.clicked() && !chosen {
             change = Some(Change::single(segment.value));
         }
@@ -71,6 +74,16 @@ pub fn segmented_ui<T: Copy + PartialEq>(
         }
     }
     (response, change)
+}
+
+/// Gives a control the focus; of segments the one that is chosen has it.
+pub fn focus(ui: &Ui, response: &Response) {
+    let id = ui.data(|data| data.get_temp(chosen_id(response))).unwrap_or(response.id);
+    ui.memory_mut(|memory| memory.request_focus(id));
+}
+
+fn chosen_id(response: &Response) -> Id {
+    response.id.with("chosen segment")
 }
 
 #[cfg(test)]
