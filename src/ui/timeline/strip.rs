@@ -28,6 +28,8 @@ const OTHER_WIDTH: f32 = 190.0;
 const SMOOTH_WIDTH: f32 = 76.0;
 /// Width of the button for the animation.
 const EXPORT_WIDTH: f32 = 130.0;
+/// A strip that is narrower has the rail in a row of its own.
+const NARROW: f32 = 330.0;
 /// Width that the figure of the snapshot keeps.
 const FIGURE_WIDTH: f32 = 84.0;
 
@@ -35,6 +37,7 @@ const FIGURE_WIDTH: f32 = 84.0;
 pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     let timeline = &state.timeline;
     let send = |command: TimelineCommand| commands.send(Command::Timeline(command));
+    let narrow = ui.available_width() < NARROW;
     ui.horizontal(|ui| {
         let button = |ui: &mut Ui, command: TimelineCommand, text: &str| {
             command_button(ui, state, commands, Command::Timeline(command), text, vec2(theme::ROW_HEIGHT, 0.0))
@@ -45,18 +48,18 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         let size = vec2(FIGURE_WIDTH, theme::ROW_HEIGHT);
         let figure = Label::new(RichText::new(figure).font(theme::figures())).truncate();
         ui.add_sized(size, figure).on_hover_text("Thousands of images that were shown to the networks until then");
-        let marks = timeline.marks();
-        let close = theme::ROW_HEIGHT + ui.spacing().item_spacing.x;
-        let rail = vec2((ui.available_width() - close).max(40.0), ui.spacing().interact_size.y);
-        ui.allocate_ui(rail, |ui| {
-            let pinned = timeline.view.and(timeline.against.as_ref()).map(|against| against.nimg);
-            let scrubber = Scrubber::new("Snapshot", &marks, 1000.0).current(timeline.at()).pinned(pinned);
-            if let (_, Some(nimg)) = scrubber.show(ui) {
-                send(TimelineCommand::Show(nimg));
-            }
-        });
+        let gap = ui.spacing().item_spacing.x;
+        let rest = (ui.available_width() - theme::ROW_HEIGHT - gap).max(0.0);
+        if narrow {
+            ui.add_space((rest - gap).max(0.0));
+        } else {
+            rail_ui(ui, rest, state, commands);
+        }
         button(ui, TimelineCommand::Close, "\u{d7}");
     });
+    if narrow {
+        rail_ui(ui, ui.available_width(), state, commands);
+    }
     ui.horizontal_wrapped(|ui| {
         let (response, change) = toggle_ui(ui, "Follow", "Follow the training", timeline.follow);
         response.on_hover_text(TimelineCommand::ToggleFollow.tooltip());
@@ -81,6 +84,17 @@ pub fn strip_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
     });
 }
 
+fn rail_ui(ui: &mut Ui, width: f32, state: &AppState, commands: &CommandSender) {
+    let (timeline, marks) = (&state.timeline, state.timeline.marks());
+    ui.allocate_ui(vec2(width, ui.spacing().interact_size.y), |ui| {
+        let pinned = timeline.view.and(timeline.against.as_ref()).map(|against| against.nimg);
+        let scrubber = Scrubber::new("Snapshot", &marks, 1000.0).current(timeline.at()).pinned(pinned);
+        if let (_, Some(nimg)) = scrubber.show(ui) {
+            commands.send(Command::Timeline(TimelineCommand::Show(nimg)));
+        }
+    });
+}
+
 /// Goes on in the next row where this one has not so much room.
 fn make_room(ui: &mut Ui, width: f32) {
     if ui.available_size_before_wrap().x < width + ui.spacing().item_spacing.x {
@@ -101,8 +115,9 @@ fn compare_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         Segment::new(Some(PairView::SideBySide), "Side by side", TimelineCommand::ToggleBeside.tooltip()),
         Segment::new(difference, "Difference", TimelineCommand::ToggleDifference.tooltip()),
     ];
-    make_room(ui, VIEWS_WIDTH);
-    ui.allocate_ui(vec2(VIEWS_WIDTH, theme::ROW_HEIGHT), |ui| {
+    let width = VIEWS_WIDTH.min(ui.max_rect().width());
+    make_room(ui, width);
+    ui.allocate_ui(vec2(width, theme::ROW_HEIGHT), |ui| {
         if let (_, Some(change)) = segmented_ui(ui, "Snapshots", &views, timeline.view) {
             send(TimelineCommand::View(change.value));
         }
