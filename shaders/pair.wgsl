@@ -1,13 +1,19 @@
-// Two images of one size, each in its tensor's own buffer, to one texture: side by side, or by their difference.
+// Two images, each in its tensor's own buffer, to one texture: side by side, or by their difference. The smaller one is
+// enlarged by whole pixels.
 // `common.wgsl` stands in front of this file.
 
 // Keep in sync with `PairParams` in src/gpu/pair.rs. Strides are in values.
 struct PairParams {
+    // What both are seen at.
     width: u32,
     height: u32,
     channels: u32,
     // Columns between two images side by side; not used for their difference.
     gap: u32,
+    width_a: u32,
+    height_a: u32,
+    width_b: u32,
+    height_b: u32,
     // Factor on the difference; 0 puts the images side by side.
     gain: f32,
     stride_channel_a: u32,
@@ -25,12 +31,15 @@ struct PairParams {
 @group(0) @binding(3) var target_texture: texture_storage_2d<rgba8unorm, write>;
 
 fn level_a(channel: u32, pixel: vec2<u32>) -> f32 {
-    let index = channel * params.stride_channel_a + pixel.y * params.stride_row_a + pixel.x * params.stride_column_a;
+    // The nearest pixel; keep in sync with `enlarged` in src/gpu/pair.rs.
+    let at = pixel * vec2<u32>(params.width_a, params.height_a) / vec2<u32>(params.width, params.height);
+    let index = channel * params.stride_channel_a + at.y * params.stride_row_a + at.x * params.stride_column_a;
     return level(image_a[index]);
 }
 
 fn level_b(channel: u32, pixel: vec2<u32>) -> f32 {
-    let index = channel * params.stride_channel_b + pixel.y * params.stride_row_b + pixel.x * params.stride_column_b;
+    let at = pixel * vec2<u32>(params.width_b, params.height_b) / vec2<u32>(params.width, params.height);
+    let index = channel * params.stride_channel_b + at.y * params.stride_row_b + at.x * params.stride_column_b;
     return level(image_b[index]);
 }
 

@@ -86,7 +86,7 @@ fn two_tensors_reach_one_texture_with_any_channels_and_strides() {
             assert_eq!(readback::thread_bytes(), before, "presenting reads nothing back");
             assert_eq!(shown.size, view.size([13, 20]));
             let texture = readback::texture_rgba8(&shared.device, &shared.queue, &shown.texture).unwrap();
-            let expected = view.combine(&a, &b, [13, 20]);
+            let expected = view.combine((&a, [13, 20]), (&b, [13, 20]));
             let (largest, count) = difference(&texture, &expected);
             // A level more or less in an image is `gain` levels in its difference; alpha counts too.
             let allowed = if let PairView::Difference { gain } = view { 4 * gain } else { 1 };
@@ -104,10 +104,46 @@ fn two_tensors_reach_one_texture_with_any_channels_and_strides() {
             assert_eq!(texture, expected, "{view:?}, {channels} channels");
         }
     }
-    let other = Tensor::<4>::zeros([1, 3, 8, 9], &Device::flex());
+    let other = Tensor::<4>::zeros([1, 1, 8, 8], &Device::flex());
     let image = Tensor::<4>::zeros([1, 3, 8, 8], &Device::flex());
     let refused = presenter.present_pair(image, other, PairView::SideBySide);
     assert!(matches!(refused, Err(PresentError::Pair { .. })));
+    assert_eq!(health.take(), None);
+}
+
+#[test]
+fn two_tensors_of_different_sizes_are_seen_at_the_larger_one() {
+    let Some(compute) = software() else { return };
+    let shared = compute.shared.clone().unwrap();
+    let health = DeviceHealth::watch(&shared.device);
+    let mut presenter = Presenter::new(&shared.device, &shared.queue);
+    for (a, b) in [([6, 8], [12, 16]), ([12, 16], [6, 8]), ([5, 16], [12, 7])] {
+        let image = |[height, width]: [usize; 2]| tensor([1, 3, height, width], &compute.device);
+        let bytes = |image: &Tensor<4>| {
+            let [_, channels, height, width] = image.dims();
+            let bytes = quantize::rgba8(&readback::values(image.clone()).unwrap(), channels, height, width).unwrap();
+            (bytes, [width as u32, height as u32])
+        };
+        let images = [image(a), image(b)];
+        let [of_a, of_b] = images.each_ref().map(bytes);
+        for view in [PairView::SideBySide, PairView::Difference { gain: 1 }] {
+            let [a, b] = images.clone();
+            let shown = presenter.present_pair(a, b, view).unwrap();
+            assert_eq!(shown.size, view.size([16, 12]));
+            let texture = readback::texture_rgba8(&shared.device, &shared.queue, &shown.texture).unwrap();
+            let expected = view.combine((&of_a.0, of_a.1), (&of_b.0, of_b.1));
+            let (largest, count) = difference(&texture, &expected);
+            // A level more or less in either image.
+            assert!(largest <= 2 && count * 100 <= expected.len(), "{view:?}: {count} bytes differ, by {largest}");
+            let [a, b] = images.each_ref().map(|image| {
+                let values = TensorData::new(readback::values(image.clone()).unwrap(), image.dims());
+                Tensor::<4>::from_data(values, &Device::flex())
+            });
+            let shown = presenter.present_pair(a, b, view).unwrap();
+            let texture = readback::texture_rgba8(&shared.device, &shared.queue, &shown.texture).unwrap();
+            assert_eq!(texture, expected, "{view:?}, from the host");
+        }
+    }
     assert_eq!(health.take(), None);
 }
 

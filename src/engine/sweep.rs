@@ -10,6 +10,7 @@ use crate::{
         model::{OpenModel, Origin},
         save::{Picture, SaveError, render_picture},
     },
+    gpu::pair,
     model::{
         ModelError, Placement,
         config::GeneratorConfig,
@@ -170,17 +171,11 @@ fn blend(a: &StateDict, b: &StateDict, part: f32) -> Option<StateDict> {
 
 /// The picture with whole pixels enlarged to `size`; an earlier stage of a growing network has smaller images.
 fn enlarged((bytes, found): Picture, size: [u32; 2]) -> Result<Vec<u8>, [u32; 2]> {
-    if found == size {
-        return Ok(bytes);
-    }
     let factor = size[0].checked_div(found[0]).unwrap_or(0);
     if factor == 0 || found.map(|side| side * factor) != size {
         return Err(found);
     }
-    let rows = bytes.chunks_exact(4 * found[0] as usize);
-    let wide =
-        rows.map(|row| -> Vec<u8> { row.chunks_exact(4).flat_map(|pixel| pixel.repeat(factor as usize)).collect() });
-    Ok(wide.flat_map(|row| row.repeat(factor as usize)).collect())
+    Ok(pair::enlarged(&bytes, found, size).into_owned())
 }
 
 #[cfg(test)]

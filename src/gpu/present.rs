@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::gpu::{
     kernel::{DisplayKernel, ImageBuffer},
-    pair::{PairParams, PairView},
+    pair::{PairParams, PairView, common_size},
     quantize::{self, NotAnImage},
     readback::{self, ReadbackError},
     ring::{PresentedImage, TextureRing},
@@ -39,8 +39,8 @@ pub enum PresentError {
         /// The device's limit.
         max: u32,
     },
-    /// Two images that are to be seen together are not of one size.
-    #[error("images of shape {a:?} and {b:?} cannot be compared: they have different sizes")]
+    /// Two images that are to be seen together are not of one kind.
+    #[error("images of shape {a:?} and {b:?} cannot be compared: one has other channels than the other")]
     Pair {
         /// Shape of the first.
         a: [usize; 4],
@@ -114,35 +114,40 @@ impl Presenter {
         self.fill(target, image)
     }
 
-    /// Puts two images into one texture, `a` on the left.
+    /// Puts two images into one texture, `a` on the left; the smaller one is enlarged.
     ///
     /// # Errors
-    /// As [`Presenter::present`], and if they are not of one size.
+    /// As [`Presenter::present`], and if they have different channels.
     pub fn present_pair(&mut self, a: Tensor<4>, b: Tensor<4>, view: PairView) -> Result<PresentedImage, PresentError> {
         let (of_a, of_b) = (a.dims(), b.dims());
-        if of_a != of_b {
+        if of_a[..2] != of_b[..2] {
             return Err(PresentError::Pair { a: of_a, b: of_b });
         }
-        let size = self.size(&a)?;
-        let both = view.size(size);
-        if both.iter().any(|side| *side > self.device.limits().max_texture_dimension_2d) {
-            return Err(PresentError::Shape { shape: of_a, max: self.device.limits().max_texture_dimension_2d });
+        let (size_a, size_b) = (self.size(&a)?, self.size(&b)?);
+        let size = common_size(size_a, size_b);
+        let (both, max) = (view.size(size), self.device.limits().max_texture_dimension_2d);
+        if both.iter().any(|side| *side > max) {
+            return Err(PresentError::Shape { shape: if size == size_a { of_a } else { of_b }, max });
         }
         let target = self.pairs.next(&self.device, both);
-        let [_, channels, height, width] = of_a;
+        let channels = of_a[1];
         if a.device() == Device::flex() {
-            let bytes =
-                |image| Ok::<_, PresentError>(quantize::rgba8(&readback::values(image)?, channels, height, width)?);
-            self.upload(&target.texture, &view.combine(&bytes(a)?, &bytes(b)?, size));
+            let bytes = |image, [width, height]: [u32; 2]| {
+                let values = readback::values(image)?;
+                Ok::<_, PresentError>(quantize::rgba8(&values, channels, height as usize, width as usize)?)
+            };
+            let (a, b) = (bytes(a, size_a)?, bytes(b, size_b)?);
+            self.upload(&target.texture, &view.combine((&a, size_a), (&b, size_b)));
             return Ok(target);
         }
         let images = [ImageBuffer::new(a)?, ImageBuffer::new(b)?];
         let [strides_a, strides_b] = [images[0].strides()?, images[1].strides()?];
         let params = PairParams {
-            width: size[0],
-            height: size[1],
+            size,
             channels: channels as u32,
             gap: view.gap(size[0]),
+            size_a,
+            size_b,
             gain: view.gain(),
             strides_a,
             strides_b,

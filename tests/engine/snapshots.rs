@@ -6,6 +6,7 @@ use std::{fs, io::BufReader, path::Path};
 use stylescope::{
     checkpoint::{SnapshotFile, run_snapshots},
     engine::{Against, OpenTicket, PairView, Snapshot, SnapshotRequest, Sweep, export::ExportModel},
+    model::state_dict::StateDict,
     training::session::EmaSnapshot,
 };
 
@@ -15,16 +16,24 @@ use super::*;
 const MARKS: [u64; 4] = [0, 500, 1000, 4000];
 
 fn tiny_config() -> GeneratorConfig {
+    config_of(16)
+}
+
+fn config_of(resolution: usize) -> GeneratorConfig {
     let mut config = small_config();
     if let GeneratorConfig::StyleGan2(config) = &mut config {
-        config.resolution = 16;
-        config.channels = ChannelTable::from_base(128, 8, 16);
+        config.resolution = resolution;
+        config.channels = ChannelTable::from_base(128, 8, resolution);
     }
     config
 }
 
-fn weights(seed: u64) -> stylescope::model::state_dict::StateDict {
-    let mut weights = Generator::init(tiny_config(), seed, &Placement::cpu()).unwrap().state_dict().unwrap();
+fn weights(seed: u64) -> StateDict {
+    weights_of(tiny_config(), seed)
+}
+
+fn weights_of(config: GeneratorConfig, seed: u64) -> StateDict {
+    let mut weights = Generator::init(config, seed, &Placement::cpu()).unwrap().state_dict().unwrap();
     // Untrained networks have no noise, and strengths that differ are what snapshots have.
     let names = weights.0.iter_mut().filter(|(name, _)| name.ends_with("noise_strength"));
     names.for_each(|(_, tensor)| tensor.data.fill(0.1 + 0.01 * seed as f32));
@@ -194,10 +203,12 @@ fn compare_pairs(kind: ComputeKind) -> Option<(u8, u64)> {
     let mut session = Session::start(kind)?;
     let folder = tempfile::tempdir().unwrap();
     let snapshots = run(folder.path());
+    // The network was smaller in the beginning.
+    checkpoint::save_safetensors(&snapshots[0].path, &config_of(8), &weights_of(config_of(8), 1), &[]).unwrap();
     let views = [PairView::SideBySide, PairView::Difference { gain: 1 }, PairView::Difference { gain: 16 }];
     let (mut largest, mut read_back) = (0, 0);
     // Another left side, another right side, and both in each other's place.
-    for (left, right) in [(0, 1), (0, 2), (3, 2), (2, 3), (2, 2)] {
+    for (left, right) in [(0, 1), (0, 2), (3, 2), (2, 3), (2, 2), (2, 0)] {
         let file = |index: usize| Snapshot::File(snapshots[index].clone());
         let (shown, against) = session.travel(file(right), Some(file(left)));
         let against = against.unwrap();
@@ -208,7 +219,8 @@ fn compare_pairs(kind: ComputeKind) -> Option<(u8, u64)> {
             assert_eq!(frame.image.as_ref().unwrap().size, view.size([16, 16]));
             assert!(frame.pair && frame.preview.is_none());
             let render = |index: usize| cold(&snapshots[index].path, &pose);
-            let expected = view.combine(&render(left), &render(right), [16, 16]);
+            let size = |index: usize| if index == 0 { [8, 8] } else { [16, 16] };
+            let expected = view.combine((&render(left), size(left)), (&render(right), size(right)));
             let texture = session.texture(&frame);
             assert_eq!(texture.len(), expected.len());
             // A level more or less in an image is `gain` levels in a difference.

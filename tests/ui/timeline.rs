@@ -45,7 +45,11 @@ fn config(images: u64) -> TrainConfig {
 }
 
 fn train(folder: &Path, images: u64) -> TrainingSession {
-    let start = TrainStart::New { config: Box::new(config(images)), init: None };
+    train_as(folder, config(images))
+}
+
+fn train_as(folder: &Path, config: TrainConfig) -> TrainingSession {
+    let start = TrainStart::New { config: Box::new(config), init: None };
     TrainingSession::start(folder.to_owned(), start, Device::flex()).expect("a thread")
 }
 
@@ -163,6 +167,36 @@ fn two_snapshots_are_compared_in_both_ways() {
     window.click("Snapshots: One");
     window.set("Snapshot", 0.32);
     assert_eq!(window.seen(), one);
+}
+
+#[test]
+fn a_network_that_grew_is_compared_with_what_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = folder.path().join("grows");
+    let mut config = config(4 * TICK);
+    let options = PresetOptions {
+        resolution: 16,
+        width: Width::Tiny,
+        channel_max: Some(8),
+        kimg: config.kimg,
+        dataset: config.dataset.clone(),
+        ..PresetOptions::default()
+    };
+    config = TrainConfig { intervals: config.intervals, ..Preset::StyleGan2D.build(&options).expect("a preset") };
+    until_ended(&train_as(&run, config));
+    let mut window = open(&run);
+    let size = |window: &Window| window.state().picture.get().unwrap().1;
+    assert_eq!(size(&window), [16, 16]);
+    window.set("Snapshot", 0.001 * TICK as f64);
+    assert_eq!(size(&window), [8, 8], "it had grown less");
+    for view in [PairView::SideBySide, PairView::Difference { gain: 4 }] {
+        for nimg in [4 * TICK, TICK] {
+            window.set("Snapshot", 0.001 * nimg as f64);
+            send(&mut window, TimelineCommand::Against(5 * TICK - nimg));
+            send(&mut window, TimelineCommand::View(Some(view)));
+            assert_eq!((size(&window), &window.state().error), (view.size([16, 16]), &None), "{view:?}");
+        }
+    }
 }
 
 #[test]
