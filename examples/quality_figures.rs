@@ -17,7 +17,10 @@ use stylescope::{
     data::Dataset,
     engine::{ModelId, bundled, model::OpenModel, save::render_picture},
     model::Placement,
-    session::{MixPreset, Pose, PoseEdit, pose::NoiseMode},
+    session::{
+        MixPreset, Pose, PoseEdit,
+        pose::{NoiseMode, SeedPosition},
+    },
 };
 
 type Failure = Box<dyn Error>;
@@ -56,7 +59,7 @@ fn main() -> Result<(), Failure> {
     let out = out.ok_or("--out FOLDER is missing")?;
     let placement = Placement::cpu();
     let model = Arc::new(match file {
-        Some(file) => OpenModel::build(ModelId(1), checkpoint::open(&file)?, None, &placement, &())?,
+        Some(file) => OpenModel::build(ModelId(1), checkpoint::open(&file, &())?, None, &placement, &())?,
         None => bundled::open(ModelId(1), &placement)?,
     });
     let name = model.summary.name.clone();
@@ -83,7 +86,7 @@ fn generated(model: &Arc<OpenModel>, pose: &Pose) -> Result<RgbaImage, Failure> 
 }
 
 fn of_seed(seed: u32, psi: f32) -> Pose {
-    let mut pose = Pose::of_seed(seed);
+    let mut pose = Pose { seed: SeedPosition::of_seed(seed), ..Pose::default() };
     PoseEdit::Psi(psi).apply(&mut pose);
     pose
 }
