@@ -50,9 +50,9 @@ pub fn config_dir_from(
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<PathBuf, NoConfigDir> {
     let names = match platform {
-        Platform::Windows => Names { parent: "APPDATA", in_parent: "", xdg: "" },
-        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Application Support", xdg: "" },
-        Platform::Xdg => Names { parent: "HOME", in_parent: ".config", xdg: "XDG_CONFIG_HOME" },
+        Platform::Windows => Names { parent: "APPDATA", in_parent: "", xdg: None },
+        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Application Support", xdg: None },
+        Platform::Xdg => Names { parent: "HOME", in_parent: ".config", xdg: Some("XDG_CONFIG_HOME") },
     };
     folder_from(&names, variable)
 }
@@ -64,7 +64,7 @@ struct Names {
     /// The folder within it.
     in_parent: &'static str,
     /// The variable that names both in one, where there is such a thing.
-    xdg: &'static str,
+    xdg: Option<&'static str>,
 }
 
 fn folder_from(names: &Names, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, NoConfigDir> {
@@ -73,7 +73,7 @@ fn folder_from(names: &Names, variable: &dyn Fn(&str) -> Option<OsString>) -> Re
         return Ok(chosen);
     }
     // The specification has relative paths ignored.
-    let named = if names.xdg.is_empty() { None } else { path(names.xdg).filter(|path| path.is_absolute()) };
+    let named = names.xdg.and_then(path).filter(|path| path.is_absolute());
     let parent = match named {
         Some(named) => named,
         None => path(names.parent).ok_or(NoConfigDir(names.parent))?.join(names.in_parent),
@@ -96,9 +96,9 @@ pub fn cache_dir() -> Result<PathBuf, NoConfigDir> {
 /// The environment names no home.
 pub fn cache_dir_from(platform: Platform, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, NoConfigDir> {
     let names = match platform {
-        Platform::Windows => Names { parent: "LOCALAPPDATA", in_parent: "", xdg: "" },
-        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Caches", xdg: "" },
-        Platform::Xdg => Names { parent: "HOME", in_parent: ".cache", xdg: "XDG_CACHE_HOME" },
+        Platform::Windows => Names { parent: "LOCALAPPDATA", in_parent: "", xdg: None },
+        Platform::MacOs => Names { parent: "HOME", in_parent: "Library/Caches", xdg: None },
+        Platform::Xdg => Names { parent: "HOME", in_parent: ".cache", xdg: Some("XDG_CACHE_HOME") },
     };
     folder_from(&names, variable)
 }

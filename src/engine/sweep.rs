@@ -175,7 +175,8 @@ fn enlarged((bytes, found): Picture, size: [u32; 2]) -> Result<Vec<u8>, [u32; 2]
     if factor == 0 || found.map(|side| side * factor) != size {
         return Err(found);
     }
-    Ok(pair::enlarged(&bytes, found, size).into_owned())
+    // Most are of that size already.
+    Ok(if found == size { bytes } else { pair::enlarged(&bytes, found, size).into_owned() })
 }
 
 #[cfg(test)]

@@ -59,8 +59,11 @@ pub struct Tuning {
 impl Tuning {
     /// For a GPU; `None` for what is no GPU: on a software driver tuning takes minutes and gains nothing.
     pub fn of(compute: &Compute) -> Option<Self> {
+        if compute.kind != ComputeKind::Gpu {
+            return None;
+        }
         let folder = paths::cache_dir().inspect_err(|error| log::warn!("tuning is not kept: {error}")).ok();
-        (compute.kind == ComputeKind::Gpu).then(|| Self::in_folder(compute, folder.as_deref()))
+        Some(Self::in_folder(compute, folder.as_deref()))
     }
 
     /// For any device, with its file in `folder`.

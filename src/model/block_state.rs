@@ -42,6 +42,11 @@ impl BlockState {
         Self(Activations::Buffers(samples))
     }
 
+    /// From the feature maps of each sample, and its image so far once there is one.
+    pub(crate) fn from_buffers(maps: Vec<Arc<NhwcBuffer>>, images: Vec<Option<Arc<RowImage>>>) -> Self {
+        Self::from_samples(maps.into_iter().zip(images).map(|(x, image)| Sample { x, image }).collect())
+    }
+
     /// [N, C, H, W] of the feature maps.
     pub fn shape(&self) -> [usize; 4] {
         match &self.0 {

@@ -108,7 +108,7 @@ impl CpuSynthesis {
             }
             images = run.to_rgb(to_rgb, &maps, &images)?;
         }
-        Ok(BlockState::from_samples(maps.into_iter().zip(images).map(|(x, image)| Sample { x, image }).collect()))
+        Ok(BlockState::from_buffers(maps, images))
     }
 }
 

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::{Block, Conv, ConvKind, Layer, LayerNoise, StyleGan1};
 use crate::{
     model::{
-        block_state::{BlockState, Sample},
+        block_state::BlockState,
         cpu_blocks::{HostNoise, LazyBlocks, NoiseSource, host_style, may_run_on},
         error::ModelError,
         weights::read,
@@ -78,15 +78,8 @@ impl StyleGan1 {
         for layer in &cpu.layers {
             maps = self.layer_by_kernel(kernels, layer, &maps, styles, noise)?.into_iter().map(Arc::new).collect();
         }
-        let rgb = self.wants_image(block).then(|| kernels.to_rgb(cpu, &maps));
-        let samples = match rgb {
-            Some(images) => {
-                let with = |(x, image)| Sample { x, image: Some(Arc::new(image)) };
-                maps.into_iter().zip(images).map(with).collect()
-            }
-            None => maps.into_iter().map(|x| Sample { x, image: None }).collect(),
-        };
-        let state = BlockState::from_samples(samples);
+        let images = if self.wants_image(block) { kernels.to_rgb(cpu, &maps) } else { vec![None; maps.len()] };
+        let state = BlockState::from_buffers(maps, images);
         match state.image() {
             // Only a growing network still has an image of the block before.
             Some(rgb) if image.is_some() => state.with_image(self.blended(block, rgb, image)),
@@ -154,8 +147,7 @@ impl StyleGan1 {
         let cpu = kernels.of(self, index, block)?;
         let maps: Vec<_> = state.clone().into_samples()?.into_iter().map(|sample| sample.x).collect();
         let images = kernels.to_rgb(cpu, &maps);
-        let with = |(x, image)| Sample { x, image: Some(Arc::new(image)) };
-        Ok(BlockState::from_samples(maps.into_iter().zip(images).map(with).collect()).image())
+        Ok(BlockState::from_buffers(maps, images).image())
     }
 
     fn make_block(&self, runtime: &Runtime, block: &Block) -> Result<CpuBlock, ModelError> {
@@ -224,10 +216,10 @@ impl CpuSynthesis {
         self.blocks.get(index, || network.make_block(&self.runtime, block))
     }
 
-    fn to_rgb(&self, block: &CpuBlock, maps: &[Arc<NhwcBuffer>]) -> Vec<RowImage> {
+    fn to_rgb(&self, block: &CpuBlock, maps: &[Arc<NhwcBuffer>]) -> Vec<Option<Arc<RowImage>>> {
         let image = |x: &Arc<NhwcBuffer>| {
             let ones = vec![1.0; x.shape()[0]];
-            block.rgb.run(x, &ones, None, None, self.runtime.threads())
+            Some(Arc::new(block.rgb.run(x, &ones, None, None, self.runtime.threads())))
         };
         maps.iter().map(image).collect()
     }

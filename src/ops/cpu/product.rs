@@ -34,6 +34,24 @@ macro_rules! with_rows {
 }
 pub(super) use with_rows;
 
+/// Calls `$body` for blocks of columns, from `$column` on: two vectors wide (`V` is 2), the last one as wide as what is left.
+macro_rules! with_columns {
+    ($columns:expr, $lanes:expr, $V:ident, $column:ident => $body:expr) => {{
+        let columns: usize = $columns;
+        let mut $column = 0;
+        while $column + 2 * $lanes <= columns {
+            const $V: usize = 2;
+            $body;
+            $column += 2 * $lanes;
+        }
+        if $column < columns {
+            const $V: usize = 1;
+            $body;
+        }
+    }};
+}
+pub(super) use with_columns;
+
 /// How many rows the register tiles get, so that `count` rows divide with little left over: `(tiles, rows a tile)`.
 pub(super) fn divide_rows(count: usize, tile_rows: usize) -> (usize, usize) {
     let tiles = count.div_ceil(tile_rows).max(1);
@@ -150,14 +168,7 @@ impl<const M: usize> Task for PlaneProduct<'_, M> {
 impl<const M: usize> PlaneProduct<'_, M> {
     #[inline(always)]
     fn rows<S: Simd, const N: usize>(&mut self, simd: S) {
-        let mut column = 0;
-        while column + 2 * S::LANES <= self.weights.columns() {
-            self.columns::<S, N, 2>(simd, column);
-            column += 2 * S::LANES;
-        }
-        if column < self.weights.columns() {
-            self.columns::<S, N, 1>(simd, column);
-        }
+        with_columns!(self.weights.columns(), S::LANES, V, column => self.columns::<S, N, V>(simd, column));
     }
 
     #[inline(always)]

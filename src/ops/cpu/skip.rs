@@ -1,7 +1,7 @@
 //! The branch past the layers of a residual block (StyleGAN2, figure 7): a 1x1 convolution, doubled in size by the filter.
 
 use super::buffer::{NhwcBuffer, padded};
-use super::product::{Packed, divide_rows, with_rows};
+use super::product::{Packed, divide_rows, with_columns, with_rows};
 use super::simd::tile::tile_product;
 use super::simd::{InstructionSet, Simd, Task, store_strided};
 use super::threads::{Spread, Threads};
@@ -93,14 +93,7 @@ impl Task for Pointwise<'_> {
 impl Pointwise<'_> {
     #[inline(always)]
     fn rows<S: Simd, const N: usize>(&mut self, simd: S) {
-        let mut column = 0;
-        while column + 2 * S::LANES <= self.weights.columns() {
-            self.columns::<S, N, 2>(simd, column);
-            column += 2 * S::LANES;
-        }
-        if column < self.weights.columns() {
-            self.columns::<S, N, 1>(simd, column);
-        }
+        with_columns!(self.weights.columns(), S::LANES, V, column => self.columns::<S, N, V>(simd, column));
     }
 
     /// All pixels of the rows, for one block of output channels.

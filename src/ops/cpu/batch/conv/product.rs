@@ -1,6 +1,6 @@
 //! The matrix product of blocks in cache.
 
-use crate::ops::cpu::product::{divide_rows, with_rows};
+use crate::ops::cpu::product::{divide_rows, with_columns, with_rows};
 use crate::ops::cpu::simd::tile::{outer_tile, tile_product};
 use crate::ops::cpu::simd::{Simd, Task, load_strided, store_strided};
 
@@ -52,14 +52,7 @@ impl Task for BlockProduct<'_> {
 impl BlockProduct<'_> {
     #[inline(always)]
     fn tiles<S: Simd, const N: usize>(&mut self, simd: S, row: usize) {
-        let mut column = 0;
-        while column + 2 * S::LANES <= self.columns {
-            self.tile::<S, N, 2>(simd, row, column);
-            column += 2 * S::LANES;
-        }
-        if column < self.columns {
-            self.tile::<S, N, 1>(simd, row, column);
-        }
+        with_columns!(self.columns, S::LANES, V, column => self.tile::<S, N, V>(simd, row, column));
     }
 
     #[inline(always)]
