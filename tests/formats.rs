@@ -12,8 +12,8 @@ use std::{
 use files::{plain_safetensors, torch_zip};
 use stylescope::{
     checkpoint::{
-        Checkpoint, CheckpointError, Lineage, Precision, Progress, Role, open, open_bytes, read_safetensors,
-        save_safetensors, save_safetensors_as,
+        Checkpoint, CheckpointError, ExportFormat, Lineage, Precision, Progress, Role, export_with, open, open_bytes,
+        read_safetensors, save_safetensors, save_safetensors_as,
     },
     model::{
         config::{GeneratorConfig, StyleGan1Variant},
@@ -271,6 +271,33 @@ fn progress_is_reported_and_opening_can_be_cancelled() {
     assert_eq!((done, total), (total, 4 * loaded.1.num_values() as u64));
     let stopped = file.load_generator_with(0, &Watch { stop: true, ..Watch::default() }).unwrap_err();
     assert!(matches!(stopped, CheckpointError::Cancelled { .. }), "{stopped:?}");
+}
+
+/// Gives up at the last moment: all is written, nothing has its name yet.
+struct LastMoment(Cell<bool>);
+
+impl Progress for LastMoment {
+    fn advance(&self, done: u64, total: u64) {
+        self.0.set(done == total);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.get()
+    }
+}
+
+#[test]
+fn an_export_can_be_given_up_at_the_last_moment() {
+    let (config, weights) = best(&open(&fixture("ros2/gema_latentavg_legacy.pt"), &()).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for format in [ExportFormat::Stylescope, ExportFormat::StateDict, ExportFormat::Onnx] {
+        let path = folder.path().join("model");
+        let late = LastMoment(Cell::new(false));
+        let given_up = export_with(&path, format, Precision::F32, &config, &weights, &[], &late).unwrap_err();
+        assert!(matches!(given_up, CheckpointError::ExportCancelled { .. }), "{given_up:?}");
+        assert!(late.0.get());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod files;
 mod images;
+mod processor_time;
 #[path = "../fuzz/src/targets.rs"]
 #[allow(clippy::expect_used, clippy::panic, reason = "a target tells what it found by a panic")]
 mod targets;
@@ -9,10 +10,11 @@ mod targets;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use files::{Entry, Pickle, safetensors, zip};
+use processor_time::ProcessorTime;
 use stylescope::{
     checkpoint::{Precision, open, save_safetensors_as},
     session::{Pose, PoseEdit, PoseRecord, Settings, png::encode_png, record::pose_to_text},
@@ -37,7 +39,7 @@ fn corpora_and_regressions_pass() {
         assert!(corpus.len() >= 3, "fuzz/corpus/{name} has {} seeds", corpus.len());
         for path in corpus.into_iter().chain(files_of(&folder("regressions", name))) {
             let bytes = fs::read(&path).unwrap();
-            let start = Instant::now();
+            let start = ProcessorTime::start();
             // A panic names the file: it is printed with the output of the test that failed.
             println!("{}", path.display());
             target(&bytes);

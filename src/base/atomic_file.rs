@@ -58,15 +58,32 @@ pub struct AtomicFileError {
 /// The step that failed. Only the file's own contents are guaranteed to be on the disk when it returns: where the system
 /// cannot sync a folder, a power failure may still bring the old file back.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), AtomicFileError> {
+    write_atomic_if(path, write, || true).map(|_| ())
+}
+
+/// As [`write_atomic`], but `wanted` is asked once more when all contents are on the disk, immediately before the file
+/// takes its name: the one moment at which somebody who waits can still be told for certain that there will be no file.
+/// Returns its answer.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_if(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    wanted: impl FnOnce() -> bool,
+) -> Result<bool, AtomicFileError> {
     // Renaming over a link would replace the link itself, e.g. one that leads to a folder of dotfiles.
     let target = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
         _ => path.to_owned(),
     };
     let temporary = write_temporary(&target, write)?;
+    if !wanted() {
+        return Ok(false);
+    }
     temporary.persist(&target).map_err(|failed| error(&target, Step::Rename)(failed.error))?;
     sync_folder_of(&target);
-    Ok(())
+    Ok(true)
 }
 
 /// Writes `folder/stem-0001.extension`, or the next number after the largest that the folder has, and returns the path.
@@ -214,6 +231,19 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
         }
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_wanted_in_the_end_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let write = |text: &'static str, wanted: bool| {
+            let written = write_atomic_if(&path, |out| out.write_all(text.as_bytes()), || wanted);
+            (written.unwrap(), names(folder.path()), fs::read_to_string(&path).ok())
+        };
+        assert_eq!(write("first", false), (false, vec![], None));
+        assert_eq!(write("second", true), (true, vec!["a.txt".into()], Some("second".into())));
+        assert_eq!(write("third", false), (false, vec!["a.txt".into()], Some("second".into())));
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! How far the reading of a file is.
+//! How far the reading or writing of a file is.
 
-/// Who wants to know how far the reading is, and may stop it.
+/// Who wants to know how far it is, and may stop it.
 pub trait Progress {
-    /// `done` of `total` bytes are read.
+    /// `done` of `total` bytes are read or written.
     fn advance(&self, done: u64, total: u64);
     /// Whether to stop.
     fn cancelled(&self) -> bool;
+    /// Asked once, when a file is written and about to take its name: false gives it up, true is final.
+    fn commit(&self) -> bool {
+        !self.cancelled()
+    }
 }
 
 /// No reports, never cancelled.

@@ -17,7 +17,7 @@ use super::{
     tensor::{DType, NamedTensors, Storage, TensorView, f32_to_half, half_to_f32},
 };
 use crate::{
-    base::atomic_file::write_atomic,
+    base::atomic_file::write_atomic_if,
     model::{
         config::GeneratorConfig,
         state_dict::{HostTensor, StateDict},
@@ -178,7 +178,7 @@ pub(super) fn write_parts(
     total: usize,
 ) -> Result<(), CheckpointError> {
     let mut cancelled = false;
-    let result = write_atomic(path, |out| {
+    let write = |out: &mut dyn io::Write| {
         let mut done = 0;
         parts(&mut |bytes| {
             if progress.cancelled() {
@@ -190,11 +190,13 @@ pub(super) fn write_parts(
             progress.advance(done, total as u64);
             Ok(())
         })
-    });
-    if cancelled {
+    };
+    let written = write_atomic_if(path, write, || progress.commit());
+    if cancelled || matches!(written, Ok(false)) {
         return Err(CheckpointError::ExportCancelled { path: path.to_owned() });
     }
-    Ok(result?)
+    written?;
+    Ok(())
 }
 
 fn fits_half(value: f32) -> bool {

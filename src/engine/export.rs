@@ -1,6 +1,7 @@
 //! Writing files that take a while, in the background: the open model in another format, and animations.
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -67,13 +68,15 @@ pub(crate) struct ExportJob {
     pub work: Work,
     pub events: Events,
     pub current: Current,
+    /// The file was about to take its name and nobody had given it up: now nobody can.
+    pub committed: Cell<bool>,
 }
 
 impl ExportJob {
     /// Writes the model and tells how it ended.
     pub fn run(self) {
         let result = catch(|| self.write()).unwrap_or_else(|message| Err(ExportError::Panicked(message)));
-        if !self.current.finish(self.ticket) {
+        if !self.committed.get() && !self.current.finish(self.ticket) {
             // Who cancelled it has told of it.
             return;
         }
@@ -114,5 +117,10 @@ impl Progress for ExportJob {
 
     fn cancelled(&self) -> bool {
         !self.current.is(self.ticket)
+    }
+
+    fn commit(&self) -> bool {
+        self.committed.set(self.current.finish(self.ticket));
+        self.committed.get()
     }
 }

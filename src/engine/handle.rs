@@ -1,6 +1,7 @@
 //! The window's side of the engine: every call returns at once.
 
 use std::{
+    cell::Cell,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -255,7 +256,8 @@ impl Engine {
     fn write(&self, work: Work) {
         let (ticket, current) = (self.ticket(), self.exporting.clone());
         current.begin(ticket);
-        let job = ExportJob { ticket, work, events: self.events.clone(), current };
+        let events = self.events.clone();
+        let job = ExportJob { ticket, work, events, current, committed: Cell::new(false) };
         let path = job.path().to_owned();
         if let Err(error) = self.start_job("export", move || job.run()) {
             self.exporting.cancel();

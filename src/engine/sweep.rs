@@ -95,7 +95,7 @@ pub fn write(sweep: &Sweep, placement: &Placement, progress: &dyn Progress) -> R
     let record = PoseRecord::new(sweep.pose.clone(), sweep.name.clone());
     // The two snapshots that the next frame lies between.
     let (mut from, mut to): (Option<Network>, Option<Network>) = (None, None);
-    write_animation(&sweep.path, &animation, &record, |frame| {
+    let frame = |frame: u32| -> Result<Vec<u8>, SweepError> {
         if progress.cancelled() {
             return Err(SweepError::Cancelled);
         }
@@ -116,7 +116,11 @@ pub fn write(sweep: &Sweep, placement: &Placement, progress: &dyn Progress) -> R
         })?;
         progress.advance(u64::from(frame) + 1, u64::from(frames));
         Ok(bytes)
-    })
+    };
+    match write_animation(&sweep.path, &animation, &record, frame, || progress.commit())? {
+        true => Ok(()),
+        false => Err(SweepError::Cancelled),
+    }
 }
 
 fn config_of(file: &checkpoint::Checkpoint) -> Result<GeneratorConfig, CheckpointError> {

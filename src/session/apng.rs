@@ -8,7 +8,7 @@ use super::{
     png::{PngError, begin, write_pixels},
     record::PoseRecord,
 };
-use crate::base::atomic_file::write_atomic;
+use crate::base::atomic_file::write_atomic_if;
 
 /// What is known of an animation before its first frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub struct Animation {
 }
 
 /// Saves an animation that repeats for ever, with the pose in it as in a saved picture. An existing file is replaced in one
-/// step when all is written. `frame` gives the `[height, width, 4]` bytes of frame 0, 1, ...
+/// step when all is written and `wanted` says yes; returns what it said. `frame` gives the `[height, width, 4]` bytes of frame
+/// 0, 1, ...
 ///
 /// # Errors
 /// What `frame` returns, a frame of another size, and what keeps the file from being saved.
@@ -33,16 +34,18 @@ pub fn write_animation<E: From<PngError>>(
     animation: &Animation,
     record: &PoseRecord,
     mut frame: impl FnMut(u32) -> Result<Vec<u8>, E>,
-) -> Result<(), E> {
+    wanted: impl FnOnce() -> bool,
+) -> Result<bool, E> {
     // An error of a frame is not one of the file, although it is the file that is given up.
     let mut failed = None;
-    let written = write_atomic(path, |out| {
+    let write = |out: &mut dyn io::Write| {
         let result = encode(out, animation, record, &mut frame);
         result.map_err(|error| {
             failed = Some(error);
             io::Error::other("the animation was given up")
         })
-    });
+    };
+    let written = write_atomic_if(path, write, wanted);
     match (written, failed) {
         (_, Some(Failure::Frame(error))) => Err(error),
         // The file's own trouble is told with its path and remedy.
@@ -51,7 +54,7 @@ pub fn write_animation<E: From<PngError>>(
         }
         (_, Some(Failure::Png(error))) => Err(error.into()),
         (Err(error), None) => Err(PngError::from(error).into()),
-        (Ok(()), None) => Ok(()),
+        (Ok(kept), None) => Ok(kept),
     }
 }
 
@@ -127,7 +130,8 @@ mod tests {
         let record = PoseRecord::new(Pose { class: 3, ..Pose::default() }, "faces");
         for opaque in [true, false] {
             let path = folder.path().join("sweep.png");
-            write_animation(&path, &animation(opaque), &record, |index| Ok::<_, PngError>(pixels(index))).unwrap();
+            write_animation(&path, &animation(opaque), &record, |index| Ok::<_, PngError>(pixels(index)), || true)
+                .unwrap();
             assert_eq!(decoded(&path), [pixels(0), pixels(1), pixels(2)]);
             assert_eq!(png::read_pose_file(&path).unwrap(), record);
         }
@@ -139,16 +143,17 @@ mod tests {
         let path = folder.path().join("sweep.png");
         std::fs::write(&path, "older").unwrap();
         let record = PoseRecord::new(Pose::default(), "faces");
-        let given_up = write_animation(&path, &animation(true), &record, |index| {
-            if index < 2 { Ok(pixels(index)) } else { Err(PngError::NoPose) }
-        });
+        let torn = |index| if index < 2 { Ok(pixels(index)) } else { Err(PngError::NoPose) };
+        let given_up = write_animation(&path, &animation(true), &record, torn, || true);
         assert!(matches!(given_up, Err(PngError::NoPose)));
-        let short = write_animation(&path, &animation(true), &record, |_| Ok::<_, PngError>(vec![0; 4]));
+        let whole = |index| Ok::<_, PngError>(pixels(index));
+        assert!(!write_animation(&path, &animation(true), &record, whole, || false).unwrap());
+        let short = write_animation(&path, &animation(true), &record, |_| Ok::<_, PngError>(vec![0; 4]), || true);
         assert!(matches!(short, Err(PngError::Size { .. })));
         assert_eq!(std::fs::read(&path).unwrap(), b"older");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left");
         let nowhere = folder.path().join("nowhere/sweep.png");
-        let error = write_animation(&nowhere, &animation(true), &record, |index| Ok::<_, PngError>(pixels(index)));
+        let error = write_animation(&nowhere, &animation(true), &record, whole, || true);
         assert!(error.unwrap_err().to_string().contains("nowhere"));
     }
 }

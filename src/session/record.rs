@@ -202,7 +202,8 @@ mod tests {
             let text = format!("{start}{}{end}", item.repeat((MAX_TEXT_BYTES - 100) / item.len()));
             let before = std::time::Instant::now();
             let _ = std::hint::black_box(PoseRecord::from_text(&text));
-            assert!(before.elapsed().as_secs_f32() < 1.0, "{start} took {:?}", before.elapsed());
+            // It takes milliseconds; in squared time it would take hours.
+            assert!(before.elapsed().as_secs_f32() < 20.0, "{start} took {:?}", before.elapsed());
         }
     }
 
