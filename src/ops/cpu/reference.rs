@@ -469,4 +469,9 @@ fn an_unknown_instruction_set_names_the_known_ones() {
     let error = "sse9".parse::<InstructionSet>().expect_err("no such set");
     assert!(error.to_string().contains("portable"), "{error}");
     assert_eq!("portable".parse::<InstructionSet>().expect("always there").name(), "portable");
+    let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    assert!(foreign.parse::<InstructionSet>().is_err(), "{foreign} on another architecture");
+    if cfg!(target_arch = "aarch64") {
+        assert_eq!(InstructionSet::best(), "neon".parse().expect("always there"));
+    }
 }

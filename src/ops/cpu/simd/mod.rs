@@ -4,6 +4,8 @@
 //! set's features enabled. All `unsafe` of the CPU kernels lives in this folder.
 
 mod aligned;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 pub(super) mod tile;
 #[cfg(target_arch = "x86_64")]
@@ -41,6 +43,7 @@ pub(super) trait Simd: Copy + Send + Sync {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a * b + c`.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// What comes of NaN depends on the instruction set, here and in `min`.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Sum of the lanes.
@@ -50,6 +53,21 @@ pub(super) trait Simd: Copy + Send + Sync {
     /// # Safety
     /// `LANES` vectors, each `from_step` after the last one, are valid for reading from `from` on, and so for writing at `to`.
     unsafe fn transpose_pointer(self, from: *const f32, from_step: usize, to: *mut f32, to_step: usize);
+
+    /// The register tile of [`tile::tile_product`], of rows that begin at `rows`.
+    ///
+    /// # Safety
+    /// Each of `rows` is valid for reading `depth` values, and `weights` for reading `depth * V` vectors.
+    #[inline(always)]
+    unsafe fn product_pointer<const N: usize, const V: usize>(
+        self,
+        rows: [*const f32; N],
+        weights: *const f32,
+        depth: usize,
+    ) -> [[Self::Vector; V]; N] {
+        // SAFETY: the caller's promise.
+        unsafe { tile::splat_product(self, rows, weights, depth) }
+    }
 
     /// The `LANES` values from `index` on.
     #[inline(always)]
@@ -146,6 +164,8 @@ pub struct InstructionSet(Kind);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Portable,
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Neon),
     #[cfg(target_arch = "x86_64")]
     Avx2(x86::Avx2),
     #[cfg(target_arch = "x86_64")]
@@ -156,6 +176,8 @@ impl InstructionSet {
     /// Those that this processor can run, slowest first; never empty.
     pub fn available() -> Vec<Self> {
         let mut sets = vec![Self(Kind::Portable)];
+        #[cfg(target_arch = "aarch64")]
+        sets.extend(neon::Neon::detect().map(|set| Self(Kind::Neon(set))));
         #[cfg(target_arch = "x86_64")]
         {
             sets.extend(x86::Avx2::detect().map(|set| Self(Kind::Avx2(set))));
@@ -169,10 +191,12 @@ impl InstructionSet {
         Self::available().into_iter().next_back().unwrap_or(Self(Kind::Portable))
     }
 
-    /// The name by which a setting chooses it: `portable`, `avx2` or `avx512`.
+    /// The name by which a setting chooses it: `portable`, `neon`, `avx2` or `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => "neon",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -183,6 +207,8 @@ impl InstructionSet {
     pub(super) fn run<T: Task>(self, task: T) -> T::Output {
         match self.0 {
             Kind::Portable => portable::Portable.run(task),
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(set) => set.run(task),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(set) => set.run(task),
             #[cfg(target_arch = "x86_64")]
@@ -194,6 +220,8 @@ impl InstructionSet {
     pub(super) fn channel_block(self) -> usize {
         2 * match self.0 {
             Kind::Portable => portable::Portable::LANES,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => neon::Neon::LANES,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => x86::Avx2::LANES,
             #[cfg(target_arch = "x86_64")]
@@ -204,6 +232,8 @@ impl InstructionSet {
     pub(super) fn tile_rows(self) -> usize {
         match self.0 {
             Kind::Portable => portable::Portable::TILE_ROWS,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon(_) => neon::Neon::TILE_ROWS,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2(_) => x86::Avx2::TILE_ROWS,
             #[cfg(target_arch = "x86_64")]

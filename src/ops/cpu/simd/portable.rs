@@ -60,14 +60,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| a * b)
     }
 
-    // `f32::mul_add` only where every processor has the instruction: elsewhere it is a call into the mathematics library.
+    // Rather than `f32::mul_add`, which is a call into the mathematics library where the instruction may be missing.
     #[inline(always)]
     fn mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        if cfg!(target_arch = "aarch64") {
-            [a[0].mul_add(b[0], c[0]), a[1].mul_add(b[1], c[1]), a[2].mul_add(b[2], c[2]), a[3].mul_add(b[3], c[3])]
-        } else {
-            self.add(self.mul(a, b), c)
-        }
+        self.add(self.mul(a, b), c)
     }
 
     // Comparisons rather than `f32::max`, whose treatment of NaN costs three more instructions.

@@ -22,7 +22,21 @@ pub fn tile_product<S: Simd, const N: usize, const V: usize>(
     for (pointer, row) in pointers.iter_mut().zip(rows) {
         *pointer = pointer.wrapping_add(row);
     }
-    let mut weights = weights.as_ptr();
+    // SAFETY: the first assertion above bounds the weights by `depth * V` vectors, the second each row by `depth` values.
+    unsafe { simd.product_pointer(pointers, weights.as_ptr(), depth) }
+}
+
+/// [`Simd::product_pointer`] with a value at a time, spread over a vector.
+///
+/// # Safety
+/// As [`Simd::product_pointer`].
+#[inline(always)]
+pub unsafe fn splat_product<S: Simd, const N: usize, const V: usize>(
+    simd: S,
+    rows: [*const f32; N],
+    mut weights: *const f32,
+    depth: usize,
+) -> [[S::Vector; V]; N] {
     let mut tile = [[simd.splat(0.0); V]; N];
     let mut c = 0;
     while c < depth {
@@ -31,14 +45,14 @@ pub fn tile_product<S: Simd, const N: usize, const V: usize>(
         let mut vectors = [simd.splat(0.0); V];
         let mut j = 0;
         while j < V {
-            // SAFETY: the first assertion above bounds the weights by `depth * V` vectors.
+            // SAFETY: the caller's promise.
             vectors[j] = unsafe { simd.load_pointer(weights.wrapping_add(j * S::LANES)) };
             j += 1;
         }
         let mut i = 0;
         while i < N {
-            // SAFETY: the second assertion above bounds each row by `depth` values.
-            let value = unsafe { simd.splat_pointer(pointers[i].wrapping_add(c)) };
+            // SAFETY: the caller's promise.
+            let value = unsafe { simd.splat_pointer(rows[i].wrapping_add(c)) };
             let mut j = 0;
             while j < V {
                 tile[i][j] = simd.mul_add(value, vectors[j], tile[i][j]);
@@ -156,4 +170,58 @@ pub fn outer_tile<S: Simd, const N: usize, const V: usize>(
         outer += 1;
     }
     tile
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InstructionSet, Task, store_strided};
+    use super::*;
+
+    const ROWS: usize = 5;
+
+    struct Product<'a, const V: usize> {
+        x: &'a [f32],
+        rows: [usize; ROWS],
+        weights: &'a [f32],
+        depth: usize,
+    }
+
+    impl<const V: usize> Task for Product<'_, V> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn call<S: Simd>(self, simd: S) -> Vec<f32> {
+            let tile: [[S::Vector; V]; ROWS] = tile_product(simd, self.x, self.rows, self.weights, self.depth);
+            let width = V * S::LANES;
+            let mut out = vec![0.0; ROWS * width];
+            for (i, vectors) in tile.into_iter().enumerate() {
+                store_strided(simd, vectors, &mut out, i * width, S::LANES);
+            }
+            out
+        }
+    }
+
+    #[test]
+    fn a_register_tile_is_a_product_of_any_depth() {
+        for depth in [0, 1, 2, 3, 6, 13] {
+            let rows = std::array::from_fn(|i| 17 - 4 * i);
+            let x: Vec<f32> = (0..17 + depth).map(|i| (i * i % 23) as f32 - 11.0).collect();
+            for set in InstructionSet::available() {
+                for vectors in [1, 2] {
+                    let width = vectors * set.channel_block() / 2;
+                    let weights: Vec<f32> = (0..depth * width).map(|i| (i * i % 19) as f32 - 9.0).collect();
+                    let tile = if vectors == 1 {
+                        set.run(Product::<1> { x: &x, rows, weights: &weights, depth })
+                    } else {
+                        set.run(Product::<2> { x: &x, rows, weights: &weights, depth })
+                    };
+                    // Whole numbers, so that every sum is exact.
+                    let at =
+                        |i: usize, j: usize| (0..depth).map(|c| x[rows[i] + c] * weights[c * width + j]).sum::<f32>();
+                    let expected: Vec<f32> = (0..ROWS * width).map(|k| at(k / width, k % width)).collect();
+                    assert_eq!(tile, expected, "{set}, depth {depth}, {vectors} vectors");
+                }
+            }
+        }
+    }
 }
