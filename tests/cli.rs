@@ -25,9 +25,9 @@ use stylescope::{
 use tempfile::TempDir;
 
 /// Side of the bundled network's images in pixels.
-const SIDE: u32 = 32;
+const SIDE: u32 = 64;
 /// Its layers.
-const NUM_WS: usize = 8;
+const NUM_WS: usize = 10;
 
 /// What a run said.
 struct Said {
@@ -217,8 +217,10 @@ fn truncation_and_mixing_act_on_their_layers() {
         let expected = if layer < 4 || layer == 6 { &other } else { &seed };
         assert_eq!(rows(&mixed)[layer], rows(expected)[layer], "mix, layer {layer}");
     }
-    assert!(fail(&folder, "generate --seeds 1 --out a --mix-seed 2 --mix-layers 8").contains("layers 0 to 7"));
-    assert!(fail(&folder, "generate --seeds 1 --out a --cutoff 9").contains("8 layers"));
+    let beyond = fail(&folder, &format!("generate --seeds 1 --out a --mix-seed 2 --mix-layers {NUM_WS}"));
+    assert!(beyond.contains(&format!("layers 0 to {}", NUM_WS - 1)), "{beyond}");
+    let beyond = fail(&folder, &format!("generate --seeds 1 --out a --cutoff {}", NUM_WS + 1));
+    assert!(beyond.contains(&format!("{NUM_WS} layers")), "{beyond}");
 }
 
 #[test]

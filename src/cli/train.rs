@@ -153,6 +153,11 @@ pub struct TrainArgs {
     /// with --init and a model without a discriminator, else 0]
     #[arg(long, value_name = "F", conflicts_with = "resume")]
     d_first: Option<f64>,
+
+    /// Keep the noise strengths of the finest two resolutions at least so far from 0, where a short training would not find out
+    /// what noise is good for; with --resume a new one
+    #[arg(long, value_name = "F")]
+    noise_floor: Option<f64>,
 }
 
 /// Trains until the end, or until Ctrl-C: the first saves and ends, the second ends at once.
@@ -171,8 +176,8 @@ pub fn run(arguments: &TrainArgs) -> anyhow::Result<()> {
         Some(folder) => {
             let folder = folder.clone().or_else(|| arguments.out.clone());
             let folder = folder.ok_or_else(|| UsageError("--resume needs the folder of a run".into()))?;
-            let TrainArgs { kimg, gamma, lr, ada, .. } = *arguments;
-            let changes = Changes { kimg, gamma, learning_rate: lr, ada };
+            let TrainArgs { kimg, gamma, lr, ada, noise_floor, .. } = *arguments;
+            let changes = Changes { kimg, gamma, learning_rate: lr, ada, noise_floor };
             let config = changes.apply(&read_run(&folder)?.config)?;
             (folder, config, Start::Resume { changes })
         }
@@ -246,6 +251,7 @@ fn config(arguments: &TrainArgs) -> anyhow::Result<TrainConfig> {
         config.ema_kimg = ema_kimg;
     }
     config.discriminator_first_kimg = arguments.d_first;
+    config.noise_floor = arguments.noise_floor;
     if let Some(tick) = arguments.tick {
         config.intervals.tick_kimg = tick;
     }

@@ -68,6 +68,10 @@ pub struct TrainConfig {
     /// lost to a discriminator that knows nothing yet. `None`: decided when the training begins ([`super::transfer`]).
     #[serde(default)]
     pub discriminator_first_kimg: Option<f64>,
+    /// The noise strengths of the finest two resolutions stay at least so far from 0 ([`super::noise_floor`]); `None`: they are
+    /// learned alone, as in the papers.
+    #[serde(default)]
+    pub noise_floor: Option<f64>,
     /// Progressive growing (arXiv 1710.10196); `None`: full resolution from the start.
     pub growing: Option<Growing>,
     /// When something is measured and saved.
@@ -189,6 +193,8 @@ pub struct Changes {
     pub learning_rate: Option<f64>,
     /// Augmentation.
     pub ada: Option<Ada>,
+    /// Floor under the finest noise strengths.
+    pub noise_floor: Option<f64>,
 }
 
 impl Changes {
@@ -205,6 +211,7 @@ impl Changes {
         changed.generator_lr = self.learning_rate.unwrap_or(config.generator_lr);
         changed.discriminator_lr = self.learning_rate.unwrap_or(config.discriminator_lr);
         changed.ada = self.ada.unwrap_or(config.ada);
+        changed.noise_floor = self.noise_floor.or(config.noise_floor);
         changed.validate()?;
         Ok(changed)
     }
@@ -312,6 +319,13 @@ impl TrainConfig {
         )
     }
 
+    fn validate_noise_floor(&self) -> Result<(), ConfigError> {
+        let Some(floor) = self.noise_floor else { return Ok(()) };
+        let known = matches!(&self.generator, GeneratorConfig::StyleGan2(_));
+        check(known, "noise_floor", floor, "only StyleGAN2's layers have a strength for all of their features")?;
+        check((0.0..=1.0).contains(&floor), "noise_floor", floor, "it must be between 0 and 1")
+    }
+
     /// Whether only the discriminator is trained after `nimg` images ([`Self::discriminator_first_kimg`]).
     pub fn is_discriminator_first(&self, nimg: u64) -> bool {
         (nimg as f64) < 1000.0 * self.discriminator_first_kimg.unwrap_or(0.0)
@@ -326,6 +340,7 @@ impl TrainConfig {
         }
         let epsilon = self.adam_epsilon;
         check(epsilon > 0.0 && epsilon <= 1.0, "adam_epsilon", epsilon, "it must be more than 0 and at most 1")?;
+        self.validate_noise_floor()?;
         let ema = self.ema_kimg;
         check(ema.is_finite() && ema >= 0.0, "ema_kimg", ema, "it must be 0 (no average) or more")?;
         let rampup = self.ema_rampup.unwrap_or(1.0);

@@ -12,6 +12,7 @@ pub mod growing;
 pub mod history;
 pub mod losses;
 pub mod measure;
+pub mod noise_floor;
 pub mod optimizer;
 pub mod phases;
 pub mod preflight;

@@ -199,6 +199,7 @@ impl Preset {
             ema_rampup: (!stylegan1).then_some(0.05),
             ada: Ada::Off,
             discriminator_first_kimg: None,
+            noise_floor: None,
             growing: self
                 .grows()
                 .then(|| for_budget(initial_resolution, o.resolution, o.kimg, o.batch))

@@ -15,6 +15,7 @@ use super::{
     error::TrainError,
     growing::{self, Stage},
     losses::Networks,
+    noise_floor,
     optimizer::{Adam, AdamConfig, host, move_average, weight_gradients},
     phases::{Phase, Reals},
     random::{Draws, Stream},
@@ -87,6 +88,8 @@ pub struct Trainer {
     ema: Params,
     adam_g: Adam,
     adam_d: Adam,
+    /// Names of the strengths that [`TrainConfig::noise_floor`] holds.
+    fine_strengths: Vec<String>,
     pl_mean: f32,
     ada: AdaController,
     /// Signs of the answers to reals that the controller has not seen yet, on the device.
@@ -126,6 +129,7 @@ impl Trainer {
             generator,
             discriminator,
             ema: g.clone(),
+            fine_strengths: noise_floor::fine_strengths(g.names(), config.resolution()),
             g,
             d,
             adam_g: Adam::default(),
@@ -293,7 +297,12 @@ impl Trainer {
         // The weights change in place once no graph holds them.
         drop(weights);
         match network {
-            Network::G => self.adam_g.step(adam, &mut self.g, &gradients),
+            Network::G => {
+                self.adam_g.step(adam, &mut self.g, &gradients);
+                if let Some(floor) = self.config.noise_floor {
+                    noise_floor::hold(&mut self.g, &self.fine_strengths, floor);
+                }
+            }
             Network::D => self.adam_d.step(adam, &mut self.d, &gradients),
         }
         Ok(())

@@ -183,7 +183,7 @@ fn another_model_takes_the_place_of_the_first() {
     assert_ne!(after.image, before.image);
     assert!(after.pose.style_offsets.is_empty(), "channels mean nothing in another network");
     window.click("Open the bundled model");
-    assert_eq!(window.state().model.as_ref().map(|model| model.name.as_str()), Some("portraits-32"));
+    assert_eq!(window.state().model.as_ref().map(|model| model.name.as_str()), Some("portraits-64"));
 }
 
 #[test]

@@ -58,6 +58,24 @@ fn a_training_that_augments_goes_on_exactly_from_any_iteration() {
 }
 
 #[test]
+fn the_finest_noise_is_held_off_zero() {
+    let strengths = |floor: Option<f64>| {
+        let mut trainer = trainer(&TrainConfig { noise_floor: floor, ..config(Preset::StyleGan2E) });
+        train(&mut trainer, 0, 3);
+        let weights = trainer.g.state_dict().unwrap();
+        let of = |name: &str| weights.0[&format!("synthesis.{name}.noise_strength")].data[0].abs();
+        [of("b4.conv1"), of("b8.conv0"), of("b8.conv1")]
+    };
+    let learned = strengths(None);
+    assert!(learned.iter().all(|strength| (1e-6..0.02).contains(strength)), "{learned:?}");
+    let held = strengths(Some(0.25));
+    // Both resolutions of so small a network are its finest.
+    assert!(held.iter().all(|strength| *strength >= 0.25), "{held:?}");
+    let bad = TrainConfig { noise_floor: Some(0.1), ..config(Preset::StyleGanF) };
+    assert!(bad.validate().unwrap_err().to_string().contains("noise_floor"));
+}
+
+#[test]
 fn the_strength_follows_the_signs() {
     let mut config = config(Preset::StyleGan2E);
     config.ada = Ada::Adaptive { target: 2.0 / 3.0, interval: 2, speed_kimg: 0.016 };

@@ -366,6 +366,7 @@ impl TrainingForm {
                 (Ada::Adaptive { .. }, Ada::Adaptive { .. }) => None,
                 (new, old) => (new != old).then_some(new),
             },
+            noise_floor: None,
         }
     }
 }
