@@ -20,6 +20,8 @@ const WARM_UP_KIMG: f64 = 20.0;
 const SURE: f64 = 0.9;
 /// Losses of networks that learn stay far below.
 const DIVERGED: f64 = 1e3;
+/// Lines in a row with such a loss.
+const RUNAWAY: usize = 3;
 /// Above this probability augmentations begin to show in what is generated (arXiv 2006.06676, section 2.2).
 const ADA_CEILING: f64 = 0.8;
 /// Share of the time that may be spent waiting for images.
@@ -129,11 +131,15 @@ fn breakdown(config: &TrainConfig, history: &[HistoryLine]) -> Option<Finding> {
     if last.values.values().any(|value| !value.is_finite()) {
         return Some(not_finite(config, last.nimg));
     }
-    let losses = ["loss_g", "loss_d"].map(|name| recent(history, name).unwrap_or(0.0).abs());
+    // So large in each of a few lines, it is no outlier: nobody should have to watch a broken training for long.
+    let losses = ["loss_g", "loss_d"].map(|name| {
+        let newest: Vec<f64> = values(history, name).rev().take(RUNAWAY).map(f64::abs).collect();
+        if newest.len() == RUNAWAY { newest.into_iter().fold(f64::MAX, f64::min) } else { 0.0 }
+    });
     let worst = losses[0].max(losses[1]);
     (worst > DIVERGED).then(|| Finding {
         kind: FindingKind::Diverging,
-        sentence: format!("The losses run away: the larger one is at {worst:.0}."),
+        sentence: format!("The losses run away: the larger one is at {}.", short(worst)),
         advice: format!("Stop, and resume from an earlier checkpoint with {}.", steadier(config)),
         control: Control::LearningRate,
     })
@@ -290,6 +296,10 @@ mod tests {
             assert_eq!(kinds(&config(), &history(1, |_, line| set(line, "loss_g", bad))), [FindingKind::NotFinite]);
         }
         assert_eq!(kinds(&config(), &history(9, |_, line| set(line, "loss_d", -1e6))), [FindingKind::Diverging]);
+        // At once, but not for an outlier.
+        assert_eq!(kinds(&config(), &history(3, |_, line| set(line, "loss_g", 1e13))), [FindingKind::Diverging]);
+        let outlier = history(9, |i, line| set(line, "loss_g", if i == 7 { 1e13 } else { 1.0 }));
+        assert_eq!(kinds(&config(), &outlier), []);
         let advice = not_finite(&config(), 1500).advice;
         assert!(advice.contains("0.00125") && advice.contains("0.102"), "{advice}");
         // Without R1 there is no gamma to raise.
