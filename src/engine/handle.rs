@@ -1,7 +1,6 @@
 //! The window's side of the engine: every call returns at once.
 
 use std::{
-    cell::Cell,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -257,7 +256,7 @@ impl Engine {
         let (ticket, current) = (self.ticket(), self.exporting.clone());
         current.begin(ticket);
         let events = self.events.clone();
-        let job = ExportJob { ticket, work, events, current, committed: Cell::new(false) };
+        let job = ExportJob { ticket, work, events, current, committed: Default::default() };
         let path = job.path().to_owned();
         if let Err(error) = self.start_job("export", move || job.run()) {
             self.exporting.cancel();

@@ -253,6 +253,7 @@ impl TrainConfig {
         self.validate_batch()?;
         self.validate_optimizer()?;
         self.validate_regularization()?;
+        self.validate_noise_floor()?;
         self.validate_growing()?;
         let Intervals { tick_kimg, sample_ticks, snapshot_ticks, checkpoint_ticks } = self.intervals;
         check(
@@ -340,7 +341,6 @@ impl TrainConfig {
         }
         let epsilon = self.adam_epsilon;
         check(epsilon > 0.0 && epsilon <= 1.0, "adam_epsilon", epsilon, "it must be more than 0 and at most 1")?;
-        self.validate_noise_floor()?;
         let ema = self.ema_kimg;
         check(ema.is_finite() && ema >= 0.0, "ema_kimg", ema, "it must be 0 (no average) or more")?;
         let rampup = self.ema_rampup.unwrap_or(1.0);

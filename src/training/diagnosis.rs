@@ -1,7 +1,7 @@
 //! What a history says about a training, in plain words: what is wrong, and what to do about it.
 //!
 //! Everything is judged by the mean of the newest [`RECENT`] lines, because single ticks are noisy; those within the first tick are
-//! noisier still, and count only for what breaks a training.
+//! noisier still, and count only for what breaks a training, which is told sooner.
 
 use super::{
     config::{Ada, DatasetSource, Loss, TrainConfig},
@@ -109,8 +109,13 @@ pub fn not_finite(config: &TrainConfig, nimg: u64) -> Finding {
 
 /// The mean of a value over the newest lines that have it; `None` before there are enough.
 fn recent(history: &[HistoryLine], name: &str) -> Option<f64> {
-    let newest = values(history, name).rev().take(RECENT).collect::<Vec<_>>();
-    (newest.len() == RECENT).then(|| newest.iter().sum::<f64>() / RECENT as f64)
+    Some(newest(history, name, RECENT)?.iter().sum::<f64>() / RECENT as f64)
+}
+
+/// A value of the newest `count` lines that have it; `None` before there are as many.
+fn newest(history: &[HistoryLine], name: &str, count: usize) -> Option<Vec<f64>> {
+    let newest: Vec<f64> = values(history, name).rev().take(count).collect();
+    (newest.len() == count).then_some(newest)
 }
 
 fn values<'a>(history: &'a [HistoryLine], name: &'a str) -> impl DoubleEndedIterator<Item = f64> + 'a {
@@ -132,10 +137,8 @@ fn breakdown(config: &TrainConfig, history: &[HistoryLine]) -> Option<Finding> {
         return Some(not_finite(config, last.nimg));
     }
     // So large in each of a few lines, it is no outlier: nobody should have to watch a broken training for long.
-    let losses = ["loss_g", "loss_d"].map(|name| {
-        let newest: Vec<f64> = values(history, name).rev().take(RUNAWAY).map(f64::abs).collect();
-        if newest.len() == RUNAWAY { newest.into_iter().fold(f64::MAX, f64::min) } else { 0.0 }
-    });
+    let least = |losses: Vec<f64>| losses.into_iter().map(f64::abs).fold(f64::MAX, f64::min);
+    let losses = ["loss_g", "loss_d"].map(|name| newest(history, name, RUNAWAY).map_or(0.0, least));
     let worst = losses[0].max(losses[1]);
     (worst > DIVERGED).then(|| Finding {
         kind: FindingKind::Diverging,

@@ -6,16 +6,13 @@
 
 use burn::tensor::Tensor;
 
-use crate::model::trainable::Params;
+use crate::model::trainable::{Params, in_block};
 
 /// Names of the noise strengths that act on the finest two resolutions of images of `resolution` pixels: on texture, not on
 /// shapes.
 pub(super) fn fine_strengths<'a>(names: impl Iterator<Item = &'a str>, resolution: usize) -> Vec<String> {
-    let side = |name: &str| {
-        let (side, layer) = name.strip_prefix("synthesis.b")?.split_once('.')?;
-        layer.ends_with(".noise_strength").then(|| side.parse::<usize>().ok())?
-    };
-    names.filter(|name| side(name).is_some_and(|side| side >= resolution / 2)).map(str::to_owned).collect()
+    let fine = |(side, weight): (usize, &str)| side >= resolution / 2 && weight.ends_with(".noise_strength");
+    names.filter(|name| in_block(name).is_some_and(fine)).map(str::to_owned).collect()
 }
 
 /// Moves every strength of these names that is closer to 0 than `floor` out to it, on its own side of 0.

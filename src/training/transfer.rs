@@ -3,7 +3,7 @@
 use super::TrainConfig;
 use crate::{
     checkpoint::{Checkpoint, CheckpointError},
-    model::state_dict::StateDict,
+    model::{state_dict::StateDict, trainable::in_block},
 };
 
 /// The generator's weights, and the discriminator's where the file has one that can be read.
@@ -26,7 +26,7 @@ pub fn discriminator_first_kimg(config: &TrainConfig, init: &Option<InitialWeigh
 /// up the images of its blocks shows the image of `source`, enlarged, as long as these are zero. None for other generators,
 /// which make their image in the last block alone.
 pub(super) fn new_colours<'a>(names: impl Iterator<Item = &'a str>, source: &StateDict) -> Vec<String> {
-    let side = |name: &str| name.strip_prefix("synthesis.b")?.strip_suffix(".torgb.weight")?.parse::<usize>().ok();
+    let side = |name: &str| in_block(name).filter(|(_, weight)| *weight == "torgb.weight").map(|(side, _)| side);
     let known = source.0.keys().filter_map(|name| side(name)).max();
     let own: Vec<(usize, &str)> = names.filter_map(|name| Some((side(name)?, name))).collect();
     let Some(known) = known.filter(|_| own.len() > 1) else { return Vec::new() };

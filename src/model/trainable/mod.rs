@@ -16,4 +16,4 @@ mod stylegan2_discriminator;
 
 pub use discriminator::TrainableDiscriminator;
 pub use generator::{Images, TrainNoise, TrainableGenerator};
-pub use params::{Param, Params, Weights};
+pub use params::{Param, Params, Weights, in_block};

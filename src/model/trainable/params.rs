@@ -28,6 +28,12 @@ pub struct Param {
 #[derive(Debug, Clone, Default)]
 pub struct Params(pub BTreeMap<String, Param>);
 
+/// The resolution of the block of StyleGAN2's synthesis that a weight of this official name belongs to, and its name in there.
+pub fn in_block(name: &str) -> Option<(usize, &str)> {
+    let (side, weight) = name.strip_prefix("synthesis.b")?.split_once('.')?;
+    Some((side.parse().ok()?, weight))
+}
+
 /// The leaves of one graph, by official name.
 #[derive(Debug, Clone, Default)]
 pub struct Weights(BTreeMap<String, Var>);
