@@ -12,11 +12,13 @@ use stylescope::ops::{
 };
 
 /// Input channels, output channels, input size, whether the layer doubles the size: channel_base 16384.
-const LAYERS: [(usize, usize, usize, bool); 7] = [
+const LAYERS: [(usize, usize, usize, bool); 9] = [
     (512, 512, 8, false),
+    (512, 512, 16, true),
     (512, 512, 32, false),
     (512, 256, 32, true),
     (256, 256, 64, false),
+    (256, 128, 64, true),
     (128, 128, 128, false),
     (128, 64, 128, true),
     (64, 64, 256, false),

@@ -421,11 +421,14 @@ fn a_software_driver_gives_the_same_picture() {
     }
     succeed(&folder, &format!("{words} --device software --raw software.safetensors"));
     succeed(&folder, &format!("{words} --device cpu --raw cpu.safetensors"));
-    let [software, cpu] =
-        ["software", "cpu"].map(|name| raw(&inside(&folder, &format!("{name}.safetensors")))["image"].1.clone());
-    let difference = software.iter().zip(&cpu).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
-    let largest = cpu.iter().fold(0.0f32, |max, value| max.max(value.abs()));
-    assert!(difference <= 1e-4 * largest.max(1.0), "they differ by {difference} of {largest}");
+    succeed(&folder, &format!("{words} --device software --half --raw half.safetensors"));
+    let image = |name: &str| raw(&inside(&folder, &format!("{name}.safetensors")))["image"].1.clone();
+    let cpu = image("cpu");
+    let largest = cpu.iter().fold(1.0f32, |max, value| max.max(value.abs()));
+    for (name, tolerance) in [("software", 1e-4), ("half", 1e-2)] {
+        let difference = image(name).iter().zip(&cpu).map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
+        assert!(difference <= tolerance * largest, "{name} differs by {difference} of {largest}");
+    }
 }
 
 #[test]

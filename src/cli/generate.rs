@@ -106,6 +106,10 @@ pub struct GenerateArgs {
     #[arg(long, value_enum, value_name = "DEVICE", default_value_t)]
     device: DeviceChoice,
 
+    /// Store feature maps in 16 bits where a GPU can: less memory, colours off by a level here and there
+    #[arg(long)]
+    half: bool,
+
     /// Also put the images side by side on a sheet, grid.png
     #[arg(long, value_name = "CxR")]
     grid: Option<GridSize>,
@@ -134,7 +138,7 @@ pub fn run(arguments: &GenerateArgs) -> anyhow::Result<()> {
     // The file comes first: what is wrong with it shall be said before a device is started.
     let checkpoint = arguments.model.as_deref().map(model::open).transpose()?;
     let compute = select(arguments.device)?;
-    let placement = Placement::split(compute.device);
+    let placement = Placement::split(compute.device).with_half(arguments.half);
     // The only model of the process.
     let id = ModelId(1);
     let model = Arc::new(match checkpoint {

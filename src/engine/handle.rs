@@ -74,6 +74,7 @@ pub struct Engine {
     events: Events,
     models: Models,
     placement: Placement,
+    half: AtomicBool,
     opening: Current,
     exporting: Current,
     stamps: AtomicU64,
@@ -150,6 +151,7 @@ impl Engine {
             events,
             models,
             placement,
+            half: AtomicBool::new(false),
             opening: Current::default(),
             exporting: Current::default(),
             stamps: AtomicU64::new(1),
@@ -188,6 +190,12 @@ impl Engine {
         self.threads.set(limit);
     }
 
+    /// From the next opening on, models store their feature maps in f16 on a device that can, or no longer do ([`Placement::half`]).
+    /// Snapshots and animations of trainings stay in f32.
+    pub fn set_half(&self, half: bool) {
+        self.half.store(half, Ordering::Relaxed);
+    }
+
     /// From the next opening on, layers are tuned by `tuning`, whatever the device. By itself, only a GPU is tuned.
     pub fn set_tuning(&mut self, tuning: Option<Tuning>) {
         self.tuning = tuning;
@@ -205,7 +213,8 @@ impl Engine {
             ModelSource::Path(path) | ModelSource::Network(path, _) => Some(path.clone()),
             ModelSource::Bundled => None,
         };
-        let (placement, models, events) = (self.placement.clone(), self.models.clone(), self.events.clone());
+        let placement = self.placement.clone().with_half(self.half.load(Ordering::Relaxed));
+        let (models, events) = (self.models.clone(), self.events.clone());
         let current = self.opening.clone();
         current.begin(ticket);
         let (rendering, stopping) = (Arc::clone(&self.rendering), Arc::clone(&self.stopping));

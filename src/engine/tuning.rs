@@ -202,7 +202,7 @@ mod tests {
 
     /// Shapes that no other test has: the table of choices is one for the whole program.
     fn shape(inputs: usize) -> LayerShape {
-        LayerShape { batch: 77, inputs, outputs: 3, size: [4, 4], kernel: 3, up: false }
+        LayerShape { batch: 77, inputs, outputs: 3, size: [4, 4], kernel: 3, up: false, half: false }
     }
 
     fn tuning(folder: &Path, name: &str) -> Tuning {

@@ -11,7 +11,7 @@ use std::{
 
 use burn::{
     cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, autotune::AutotuneLevel},
-    tensor::{Device, DeviceKind},
+    tensor::{Device, DeviceKind, FloatDType},
 };
 use burn_wgpu::WgpuSetup;
 
@@ -85,6 +85,11 @@ impl Compute {
     /// The CPU backend.
     pub fn cpu() -> Self {
         Self { device: Device::flex(), kind: ComputeKind::Cpu, name: "CPU".to_owned(), shared: None }
+    }
+
+    /// Whether it can store values in 16 bits.
+    pub fn has_half(&self) -> bool {
+        self.kind != ComputeKind::Cpu && self.device.supports_dtype(FloatDType::F16)
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Placement {
     pub latent: Device,
     /// Feature maps, noise and images.
     pub synthesis: Device,
+    /// Whether the feature maps and convolutions of StyleGAN2 are stored in f16 where the synthesis device can (sums stay f32):
+    /// half the memory traffic, and images that differ in the third digit. Nothing happens where it cannot.
+    pub half: bool,
 }
 
 impl Placement {
@@ -40,7 +43,13 @@ impl Placement {
 
     /// Latents on the CPU, images on `synthesis`.
     pub fn split(synthesis: Device) -> Self {
-        Self { latent: Device::flex(), synthesis }
+        Self { latent: Device::flex(), synthesis, half: false }
+    }
+
+    /// The same with another way of storing feature maps.
+    #[must_use]
+    pub fn with_half(self, half: bool) -> Self {
+        Self { half, ..self }
     }
 }
 
@@ -113,11 +122,11 @@ impl Generator {
 
     fn build(config: GeneratorConfig, mut source: WeightSource, placement: &Placement) -> Result<Self, ModelError> {
         config.validate()?;
-        let Placement { latent, synthesis } = placement;
+        let Placement { latent, synthesis, .. } = placement;
         let mapping = Mapping::new(&config, &mut source, latent)?;
         let (network, affines, layers, noise) = match &config {
             GeneratorConfig::StyleGan2(config) => {
-                let Built { network, affines, layers, noise } = StyleGan2::new(config, &mut source, latent, synthesis)?;
+                let Built { network, affines, layers, noise } = StyleGan2::new(config, &mut source, placement)?;
                 (Network::StyleGan2(network), affines, layers, noise)
             }
             GeneratorConfig::StyleGan1(config) => {
@@ -250,8 +259,7 @@ impl Generator {
     pub fn kernel_layers(&self, batch: usize) -> Vec<LayerShape> {
         match &self.network {
             Network::StyleGan2(network) => network.layer_shapes(batch),
-            // The layers of StyleGAN have no kernels.
-            Network::StyleGan1(_) => Vec::new(),
+            Network::StyleGan1(network) => network.layer_shapes(batch),
         }
     }
 

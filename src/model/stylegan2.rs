@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::{
     block_state::BlockState,
     config::{Architecture, StyleGan2Config, resolutions},
     cpu_blocks::{NoiseSource, may_run_on, wants_gradients},
     error::ModelError,
-    generator::Built,
+    generator::{Built, Placement},
     layer::{LayerInfo, LayerKind},
     linear::{Affine, Linear, LinearConfig},
     noise::NoiseBuffers,
@@ -23,7 +23,7 @@ use super::{
 use crate::ops::{
     Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
     cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
-    gpu::LayerShape,
+    gpu::{self, LayerShape},
     rgb_layer, synthesis_layer, upsample2d,
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct StyleGan2 {
     clamp: Option<f64>,
     /// Whether every block's RGB is an image of its own (MSG) instead of a part of the running one.
     separate_rgb: bool,
+    /// Whether feature maps and the weights of convolutions are stored in f16.
+    half: bool,
     /// Runs the layers instead of the tensors, where it may.
     kernels: Option<CpuSynthesis>,
 }
@@ -55,6 +57,8 @@ struct ConvLayer {
     /// Position among the styles.
     layer: usize,
     weight: Weight<4>,
+    /// The weight in f16 on the device of the synthesis, where that is how it computes; [`Self::weight`] is then on the other one.
+    half: Option<Tensor<4>>,
     bias: Weight<1>,
     noise: Option<NoiseStrength>,
 }
@@ -80,6 +84,7 @@ struct Builder<'a> {
     source: &'a mut WeightSource,
     latent: &'a Device,
     synthesis: &'a Device,
+    half: bool,
     affines: Vec<Affine>,
     layers: Vec<LayerInfo>,
     noise: NoiseBuffers,
@@ -89,9 +94,10 @@ impl StyleGan2 {
     pub fn new(
         config: &StyleGan2Config,
         source: &mut WeightSource,
-        latent: &Device,
-        synthesis: &Device,
+        placement: &Placement,
     ) -> Result<Built<Self>, ModelError> {
+        let Placement { latent, synthesis, half } = placement;
+        let half = *half && gpu::has_half(synthesis);
         let channels = config.channels.at(4);
         let input = source.weight(
             "synthesis.b4.const".into(),
@@ -105,6 +111,7 @@ impl StyleGan2 {
             source,
             latent,
             synthesis,
+            half,
             affines: Vec::new(),
             layers: Vec::new(),
             noise: NoiseBuffers::default(),
@@ -114,7 +121,7 @@ impl StyleGan2 {
         let Builder { affines, layers, noise, .. } = builder;
         let filter = Filter::separable(&config.resample_filter, synthesis);
         let separate_rgb = config.architecture == Architecture::Msg;
-        let mut network = Self { input, blocks, filter, clamp: config.conv_clamp, separate_rgb, kernels: None };
+        let mut network = Self { input, blocks, filter, clamp: config.conv_clamp, separate_rgb, half, kernels: None };
         network.set_cpu_runtime(Runtime::shared(), synthesis);
         Ok(Built { network, affines, layers, noise })
     }
@@ -134,7 +141,7 @@ impl StyleGan2 {
     pub fn layer_shapes(&self, batch: usize) -> Vec<LayerShape> {
         let shape = |conv: &ConvLayer, side: usize, up: bool| {
             let [outputs, inputs, kernel, _] = conv.weight.value().dims();
-            LayerShape { batch, inputs, outputs, size: [side, side], kernel, up }
+            LayerShape { batch, inputs, outputs, size: [side, side], kernel, up, half: self.half }
         };
         let of_block = |(index, block): (usize, &Block)| {
             let side = 4usize << index;
@@ -145,7 +152,8 @@ impl StyleGan2 {
     }
 
     pub fn start(&self, batch: usize) -> BlockState {
-        BlockState::constant(self.input.value(), batch)
+        let input = self.input.value();
+        BlockState::constant(if self.half { input.cast(FloatDType::F16) } else { input }, batch)
     }
 
     /// `styles` are on the synthesis device.
@@ -166,7 +174,7 @@ impl StyleGan2 {
         let past = block.skip.as_ref().map(|skip| {
             let weight = skip.value();
             let gain = skip_gain(&weight);
-            conv2d_resample(x.clone(), weight, &self.filter, Resize::Up).mul_scalar(gain)
+            conv2d_resample(x.clone().cast(FloatDType::F32), weight, &self.filter, Resize::Up).mul_scalar(gain)
         });
         let gain = if past.is_some() { FRAC_1_SQRT_2 } else { 1.0 };
         let x = match &block.conv0 {
@@ -175,7 +183,7 @@ impl StyleGan2 {
         };
         let x = self.conv(&block.conv1, x, false, gain, styles, noise)?;
         let x = match past {
-            Some(past) => past.add(x),
+            Some(past) => past.cast(x.dtype()).add(x),
             None => x,
         };
         // The RGB of an MSG network's resolutions do not add up.
@@ -204,7 +212,7 @@ impl StyleGan2 {
         };
         Ok(synthesis_layer(SynthesisLayer {
             x,
-            weight: conv.weight.value(),
+            weight: conv.half.clone().unwrap_or_else(|| conv.weight.value()),
             style: style(styles, conv.layer)?,
             up: up.then_some(&self.filter),
             demodulate: true,
@@ -355,7 +363,10 @@ impl Builder<'_> {
         let name = format!("synthesis.{short}");
         self.affine(&name, inputs)?;
         let shape = [outputs, inputs, 3, 3];
-        let weight = self.source.weight(format!("{name}.weight"), &shape, shape, Init::Normal(1.0), self.synthesis)?;
+        // The exact values stay where they take no memory of the GPU.
+        let home = if self.half { self.latent } else { self.synthesis };
+        let weight = self.source.weight(format!("{name}.weight"), &shape, shape, Init::Normal(1.0), home)?;
+        let half = self.half.then(|| weight.value().to_device(self.synthesis).cast(FloatDType::F16));
         let bias =
             self.source.weight(format!("{name}.bias"), &[outputs], [outputs], Init::Constant(0.0), self.synthesis)?;
         let mut noise = None;
@@ -386,7 +397,7 @@ impl Builder<'_> {
             noise_index: noise.as_ref().map(|noise| noise.index),
             noise_strength,
         });
-        Ok(ConvLayer { layer, weight, bias, noise })
+        Ok(ConvLayer { layer, weight, half, bias, noise })
     }
 
     fn rgb_layer(&mut self, resolution: usize, inputs: usize, ws: usize) -> Result<ToRgb, ModelError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 use super::{
     BlockState, Generator, ModelError, Noise, NoiseInput, Placement, Styles,
@@ -13,9 +13,13 @@ use super::{
     layer::LayerKind,
     state_dict::{HostTensor, StateDictError},
 };
-use crate::ops::{
-    cpu::{InstructionSet, Runtime},
-    testing::{noise, values},
+use crate::{
+    gpu::device::{DeviceChoice, select},
+    ops::{
+        cpu::{InstructionSet, Runtime},
+        gpu::has_half,
+        testing::{noise, values},
+    },
 };
 
 fn mapping(label_normalization: LabelNormalization) -> MappingConfig {
@@ -329,7 +333,7 @@ fn a_generator_moves_to_another_thread() {
 #[test]
 fn synthesis_is_differentiable_by_the_styles() {
     let device = Device::flex().autodiff();
-    let placement = Placement { latent: device.clone(), synthesis: device.clone() };
+    let placement = Placement { latent: device.clone(), synthesis: device.clone(), half: false };
     for config in configs() {
         let generator = Generator::init(config, 5, &placement).unwrap();
         let leaves: Vec<Tensor<2>> =
@@ -338,6 +342,29 @@ fn synthesis_is_differentiable_by_the_styles() {
         let gradients = image.square().sum().backward();
         let gradient = values(leaves[0].grad(&gradients).expect("a gradient"));
         assert!(gradient.iter().all(|g| g.is_finite()) && gradient.iter().any(|&g| g != 0.0));
+    }
+}
+
+#[test]
+fn half_the_bits_change_little_of_the_image_and_nothing_of_the_weights() {
+    let gpu = match select(DeviceChoice::Software) {
+        Ok(compute) if has_half(&compute.device) => compute.device,
+        _ => return eprintln!("skipped: no software driver that stores f16"),
+    };
+    for architecture in [Architecture::Skip, Architecture::Resnet] {
+        let config =
+            GeneratorConfig::StyleGan2(StyleGan2Config { architecture, conv_clamp: Some(256.0), ..stylegan2() });
+        let [whole, half] = [false, true].map(|half| {
+            let placement = Placement::split(gpu.clone()).with_half(half);
+            Generator::init(config.clone(), 5, &placement).unwrap()
+        });
+        assert!(half.kernel_layers(1).iter().all(|layer| layer.half));
+        assert_eq!(whole.state_dict().unwrap(), half.state_dict().unwrap());
+        assert_eq!(half.start(1).x().dtype(), DType::F16);
+        let (whole, half) = (image(&whole), image(&half));
+        let largest = whole.iter().fold(1.0f32, |max, value| max.max(value.abs()));
+        let difference = whole.iter().zip(&half).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference > 0.0 && difference < 5e-3 * largest, "{difference} of {largest}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! The colours of a block: a synthesis layer with few outputs, on top of the image of the block below.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use super::{
     gpu,
@@ -9,7 +9,7 @@ use super::{
     upfirdn2d::{Filter, upfirdn2d_reference},
 };
 
-/// The layer's result, plus the image `below` doubled by its filter. One kernel on a GPU where no gradient is wanted.
+/// The layer's result in f32, plus the image `below` doubled by its filter; only the input may be stored in f16. One kernel on a GPU where no gradient is wanted.
 ///
 /// # Shapes
 /// - below: [N, O, H / 2, W / 2]
@@ -22,7 +22,8 @@ pub fn rgb_layer(layer: SynthesisLayer, below: Option<(Tensor<4>, &Filter)>) -> 
     if gpu::takes_rgb(&layer, below.as_ref().map(|(_, filter)| *filter)) {
         return gpu::rgb(layer, below);
     }
-    let rgb = synthesis_layer(layer);
+    // The image is f32, however feature maps are stored.
+    let rgb = synthesis_layer(SynthesisLayer { x: layer.x.cast(FloatDType::F32), ..layer });
     match below {
         Some((image, filter)) => upsample2d(image, filter).add(rgb),
         None => rgb,

@@ -1,6 +1,6 @@
 //! One synthesis layer of StyleGAN2 as a single operation: the place where a backend may use one kernel for all of it.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, FloatDType, Tensor};
 
 use super::{
     bias_act::{Activation, bias_act, bias_act_reference},
@@ -9,12 +9,12 @@ use super::{
     upfirdn2d::Filter,
 };
 
-/// The noise input of a layer: `map * strength`, the same for all channels.
+/// The noise input of a layer: `map * strength`.
 #[derive(Debug, Clone)]
 pub struct LayerNoise {
     /// [1 or N, 1, H, W] of the layer's output.
     pub map: Tensor<4>,
-    /// [1], the layer's learned strength.
+    /// [1], the layer's learned strength (StyleGAN2), or [O], one an output channel (StyleGAN).
     pub strength: Tensor<1>,
     /// Factor on the strength, 1 as the model was trained.
     pub multiplier: f32,
@@ -25,9 +25,9 @@ pub struct LayerNoise {
 /// `clamp(act(conv(x, weight * style, demodulated) -> FIR if up -> + noise -> + bias) * gain)`
 #[derive(Debug, Clone)]
 pub struct SynthesisLayer<'a> {
-    /// Input, [N, I, H, W].
+    /// Input, [N, I, H, W], in f32 or f16; the result is stored like it, and computed in f32.
     pub x: Tensor<4>,
-    /// Convolution weight without any gain, [O, I, k, k], k 1 or 3; for `up` as a transposed convolution uses it.
+    /// Convolution weight, stored like the input, without any gain, [O, I, k, k], k 1 or 3; for `up` as a transposed convolution uses it.
     pub weight: Tensor<4>,
     /// Factor on each input channel, [N, I].
     pub style: Tensor<2>,
@@ -62,8 +62,12 @@ pub fn synthesis_layer(layer: SynthesisLayer) -> Tensor<4> {
     synthesis_layer_tensors(layer)
 }
 
-/// The same by tensor operations on any device, which have gradients.
+/// The same by tensor operations on any device, which have gradients. What is stored in f16 is computed in f32 and stored so again.
 pub(crate) fn synthesis_layer_tensors(layer: SynthesisLayer) -> Tensor<4> {
+    if layer.x.dtype() == DType::F16 {
+        let [x, weight] = [layer.x, layer.weight].map(|stored| stored.cast(FloatDType::F32));
+        return synthesis_layer_tensors(SynthesisLayer { x, weight, ..layer }).cast(FloatDType::F16);
+    }
     let SynthesisLayer { x, weight, style, up, demodulate, noise, bias, activation, gain, clamp } = layer;
     let y = modulated_conv(x, weight, style, demodulate, up);
     bias_act(add_noise(y, noise), bias, activation, gain, clamp)
@@ -111,7 +115,8 @@ fn add_noise(y: Tensor<4>, noise: Option<LayerNoise>) -> Tensor<4> {
     let Some(LayerNoise { map, strength, multiplier }) = noise else { return y };
     check_noise(map.dims(), y.dims());
     let strength = if multiplier == 1.0 { strength } else { strength.mul_scalar(multiplier) };
-    y.add(map.mul(strength.reshape([1, 1, 1, 1])))
+    let [strengths] = strength.dims();
+    y.add(map.mul(strength.reshape([1, strengths, 1, 1])))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
     pose::{ChannelOffsets, Noise, NoiseMode, Pose, SeedPosition, StyleMix, Truncation},
     ranges::{self, MAX_LAYERS, MAX_STYLE_CHANNELS, MAX_W_CHANNELS, MAX_WS},
 };
+use crate::latent::StyleGroup;
 
 /// A change of the pose. Numbers out of range are clamped (see [`ranges`]); NaN, infinities and indices that no network
 /// has change nothing. What returns to its default leaves no trace, so that poses can be compared with `==`.
@@ -103,14 +104,14 @@ pub enum PoseEdit {
     Replace(Box<Pose>),
 }
 
-/// Groups of layers for style mixing, by the resolutions of the StyleGAN paper (section 3.1).
+/// Groups of layers for style mixing ([`StyleGroup`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MixPreset {
-    /// 4x4 and 8x8: pose, face shape, glasses.
+    /// Pose, face shape, glasses.
     Coarse,
-    /// 16x16 and 32x32: features, hair, eyes.
+    /// Features, hair, eyes.
     Middle,
-    /// 64x64 and up: colours and fine structure.
+    /// Colours and fine structure.
     Fine,
     /// All layers.
     All,
@@ -123,16 +124,15 @@ impl MixPreset {
     pub const ALL: [Self; 5] = [Self::Coarse, Self::Middle, Self::Fine, Self::All, Self::Clear];
 
     /// The `ws` indices that take all of the second seed, in a network with `num_ws` of them. Empty where the network
-    /// has no such layers, e.g. fine ones at 32x32.
+    /// has no such layers, e.g. fine ones at 4x4.
     pub fn ws_range(self, num_ws: usize) -> Range<usize> {
-        let (start, end) = match self {
-            Self::Coarse => (0, 4),
-            Self::Middle => (4, 8),
-            Self::Fine => (8, num_ws),
-            Self::All => (0, num_ws),
-            Self::Clear => (0, 0),
-        };
-        start.min(num_ws)..end.min(num_ws)
+        match self {
+            Self::Coarse => StyleGroup::Coarse.ws_range(num_ws),
+            Self::Middle => StyleGroup::Middle.ws_range(num_ws),
+            Self::Fine => StyleGroup::Fine.ws_range(num_ws),
+            Self::All => 0..num_ws,
+            Self::Clear => 0..0,
+        }
     }
 
     /// The name of its button.
@@ -407,7 +407,6 @@ mod tests {
             assert_eq!(ranges.into_iter().flatten().collect::<Vec<_>>(), (0..num_ws).collect::<Vec<_>>());
             assert_eq!(MixPreset::All.ws_range(num_ws), 0..num_ws);
         }
-        // 4x4 has two vectors, every further resolution two more: 4 and 8 are 0..4.
         assert_eq!(edited([PoseEdit::MixPreset(MixPreset::Coarse, 14)]).mix.amounts.into_keys().max(), Some(3));
     }
 }

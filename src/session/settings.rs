@@ -92,6 +92,8 @@ pub struct Settings {
     pub threads: u32,
     /// Whether frames wait for the screen.
     pub vsync: bool,
+    /// Whether a GPU that can stores feature maps in 16 bits.
+    pub half: bool,
     /// See [`UI_SCALE`].
     pub ui_scale: f32,
     /// See [`ANIMATION_SPEED`].
@@ -117,6 +119,7 @@ impl Default for Settings {
             fps_limit: 60,
             threads: 0,
             vsync: true,
+            half: false,
             ui_scale: 1.0,
             animation_speed: 0.25,
             panels: BTreeMap::new(),
@@ -208,6 +211,7 @@ mod tests {
             window: Some(WindowSize { width: 1280.5, height: 720.0, maximized: true }),
             fps_limit: 144,
             vsync: false,
+            half: true,
             ui_scale: 1.1,
             panels: [("truncation".to_owned(), false)].into(),
             last_session: Some(LastSession {

@@ -404,5 +404,5 @@ fn device_line(compute: &Compute) -> DeviceLine {
         ComputeKind::Cpu => "CPU",
         ComputeKind::Software => "software",
     };
-    DeviceLine { name: compute.name.clone(), kind }
+    DeviceLine { name: compute.name.clone(), kind, half: compute.has_half() }
 }

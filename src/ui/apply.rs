@@ -138,6 +138,7 @@ impl App {
                 state.performance.threads = limit.clamp(1, Performance::max_threads());
             }
             Command::Vsync(on) => state.performance.vsync = on,
+            Command::Half(on) => self.set_half(on),
             Command::Shortcuts => state.dialog = Some(Dialog::Shortcuts),
             Command::ModelDetails => state.dialog = Some(Dialog::ModelDetails),
             Command::About => state.dialog = Some(Dialog::About),
@@ -202,6 +203,7 @@ impl App {
                 (name, Some(path.clone()))
             }
         };
+        engine.set_half(self.state.performance.half);
         let ticket = engine.open(source);
         self.travel.forget(ticket);
         self.ticket = Some(ticket);
@@ -233,6 +235,14 @@ impl App {
         let (format, precision) = (kind.format(), kind.precision());
         engine.export(ExportModel { model: model.id, format, precision, path: path.clone() });
         self.state.exporting = Some(Opening { name, path: Some(path), done: 0, total: 0, tuned: None });
+    }
+
+    /// Opens what is on the screen again, the other way. The pose stays.
+    fn set_half(&mut self, on: bool) {
+        self.state.performance.half = on;
+        if let Some(model) = &self.state.model {
+            self.open_model(model.path.clone().map_or(ModelSource::Bundled, ModelSource::Path));
+        }
     }
 
     fn cancel_open(&mut self) {

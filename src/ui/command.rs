@@ -120,6 +120,8 @@ pub enum Command {
     ThreadLimit(u32),
     /// Wait for the screen's refresh or not.
     Vsync(bool),
+    /// Store feature maps in 16 bits where the GPU can.
+    Half(bool),
 
     /// Something about training.
     Training(TrainingCommand),
@@ -313,6 +315,7 @@ impl Command {
             Self::FpsLimit(_) => "FPS limit",
             Self::ThreadLimit(_) => "Processors",
             Self::Vsync(_) => "Vertical sync",
+            Self::Half(_) => "16-bit feature maps",
             Self::Training(command) => command.label(),
             Self::Timeline(command) => command.label(),
             Self::Palette => "Command palette",
@@ -352,6 +355,9 @@ impl Command {
             Self::FpsLimit(_) => "Highest number of images that are asked for in a second",
             Self::ThreadLimit(_) => "Highest number of processors that compute an image",
             Self::Vsync(_) => "Wait for the screen's refresh before a new picture is shown",
+            Self::Half(_) => {
+                "Store feature maps in 16 bits on the GPU: less memory, colours off by a level here and there"
+            }
             Self::Training(command) => command.tooltip(),
             Self::Timeline(command) => command.tooltip(),
             Self::Palette => "Search all commands by name",

@@ -21,6 +21,8 @@ pub struct Performance {
     pub threads: u32,
     /// Whether the window waits for the screen's refresh.
     pub vsync: bool,
+    /// Whether a GPU that can stores feature maps in 16 bits.
+    pub half: bool,
     /// Oldest first.
     history: VecDeque<(Instant, Timings)>,
     /// Bytes that were mapped back from the GPU for frames; stays 0.
@@ -29,7 +31,14 @@ pub struct Performance {
 
 impl Default for Performance {
     fn default() -> Self {
-        Self { fps_limit: 60, threads: Self::max_threads(), vsync: true, history: VecDeque::new(), bytes_read_back: 0 }
+        Self {
+            fps_limit: 60,
+            threads: Self::max_threads(),
+            vsync: true,
+            half: false,
+            history: VecDeque::new(),
+            bytes_read_back: 0,
+        }
     }
 }
 

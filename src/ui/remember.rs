@@ -37,6 +37,7 @@ impl AppState {
         let all = Performance::max_threads();
         self.performance.threads = if settings.threads == 0 { all } else { settings.threads.min(all) };
         self.performance.vsync = settings.vsync;
+        self.performance.half = settings.half;
         self.animation = Animation { seed_speed: settings.animation_speed, ..Animation::default() };
         self.last_session = settings.last_session.clone();
         self.training.form = TrainingForm::from_settings(&settings.training);
@@ -68,6 +69,7 @@ impl AppState {
             fps_limit: self.performance.fps_limit,
             threads: if self.performance.threads == Performance::max_threads() { 0 } else { self.performance.threads },
             vsync: self.performance.vsync,
+            half: self.performance.half,
             ui_scale: self.ui_scale,
             animation_speed: self.animation.seed_speed,
             panels,
@@ -106,6 +108,7 @@ mod tests {
             fps_limit: 30,
             threads: 0,
             vsync: false,
+            half: true,
             ui_scale: 1.5,
             animation_speed: -2.0,
             panels: [(LEFT, false), (RIGHT, true), (DOCK, true), ("Noise", false)]

@@ -133,6 +133,8 @@ pub struct DeviceLine {
     pub name: String,
     /// "GPU", "CPU" or "software".
     pub kind: &'static str,
+    /// Whether it can store feature maps in 16 bits.
+    pub half: bool,
 }
 
 /// A model on its way, to the window or to the disk.

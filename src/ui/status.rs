@@ -48,7 +48,7 @@ fn model_text(state: &AppState) -> String {
     if let Some(tuned) = state.opening.as_ref().and_then(|opening| opening.tuned) {
         return tuning_text(tuned);
     }
-    let DeviceLine { name, kind } = &state.device;
+    let DeviceLine { name, kind, .. } = &state.device;
     let device = if name == kind { name.clone() } else { format!("{name} ({kind})") };
     let Some(model) = &state.model else { return format!("No model \u{b7} {device}") };
     let config = &model.config;

@@ -256,6 +256,15 @@ fn performance_has_limits_and_captures() {
     harness.get_by_label("Vertical sync").click();
     harness.run();
     assert_eq!(last(&harness), Some(Command::Vsync(false)));
+    assert!(harness.query_by_label("16-bit feature maps").is_none(), "the device cannot");
+    harness.state_mut().state.device.half = true;
+    harness.run();
+    harness.get_by_label("16-bit feature maps").click();
+    harness.run();
+    assert_eq!(last(&harness), Some(Command::Half(true)));
+    harness.get_by_label("Reset 16-bit feature maps").click();
+    harness.run();
+    assert_eq!(last(&harness), Some(Command::Half(false)));
     harness.get_by_label("Capture image").click();
     harness.run();
     assert_eq!(last(&harness), Some(Command::Capture));

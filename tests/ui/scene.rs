@@ -102,7 +102,7 @@ pub struct Scene {
 
 impl Scene {
     pub fn empty() -> Self {
-        let device = DeviceLine { name: "A device".to_owned(), kind: "CPU" };
+        let device = DeviceLine { name: "A device".to_owned(), kind: "CPU", half: false };
         Self { state: AppState::new(device), commands: CommandSender::default(), sent: Vec::new() }
     }
 
@@ -156,6 +156,7 @@ impl Scene {
                 Command::NoiseSpeed(speed) => self.state.animation.noise_speed = *speed,
                 Command::FpsLimit(limit) => self.state.performance.fps_limit = *limit,
                 Command::ThreadLimit(limit) => self.state.performance.threads = *limit,
+                Command::Half(on) => self.state.performance.half = *on,
                 Command::Vsync(on) => self.state.performance.vsync = *on,
                 _ => {}
             }

@@ -66,7 +66,7 @@ fn truncation_and_mixing_move_the_image() {
     sets(&mut window, "Mix amount layer 2 (8x8 conv1)", 0.5);
     acts(&mut window, "mix bar, dragged", |window| window.drag("Mix amount layer 0 (4x4 conv1)", vec2(0.0, -20.0)));
     clicks(&mut window, "Mix layer 3 (16x16 conv0)");
-    for preset in ["Mix coarse layers", "Mix middle layers", "Mix all layers"] {
+    for preset in ["Mix coarse layers", "Mix middle layers", "Mix fine layers", "Mix all layers"] {
         clicks(&mut window, preset);
     }
     window.click("Mix all layers");

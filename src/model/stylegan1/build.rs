@@ -77,8 +77,10 @@ impl StyleGan1 {
                 .filter(|taps| taps.len() > 1)
                 .map(|taps| Filter::separable(taps, synthesis)),
             kernels: None,
+            gpu: None,
         };
         network.set_cpu_runtime(Runtime::shared(), synthesis);
+        network.gpu = network.gpu_synthesis(synthesis);
         Ok(Built { network, affines, layers, noise })
     }
 }

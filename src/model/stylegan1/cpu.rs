@@ -5,7 +5,7 @@ use std::{borrow::Borrow, fmt, sync::Arc};
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Block, Conv, ConvKind, Layer, LayerNoise, StyleGan1};
+use super::{Block, Conv, ConvKind, Layer, LayerNoise, StyleGan1, weight_as_stored};
 use crate::{
     model::{
         block_state::BlockState,
@@ -48,7 +48,7 @@ impl StyleGan1 {
     }
 
     /// The three taps of the blur, if that many say what it is.
-    fn blur_taps(&self) -> Option<[f32; 3]> {
+    pub(super) fn blur_taps(&self) -> Option<[f32; 3]> {
         match &self.blur {
             None => Some([0.0, 1.0, 0.0]),
             Some(blur) if blur.is_separable() => blur.taps().try_into().ok(),
@@ -197,18 +197,11 @@ impl StyleGan1 {
     }
 }
 
-/// The weight as the kernels take it, `[out, in, 3, 3]`, its gain included, and `[out, in]`.
+/// The weight on the host, and `[out, in]`.
 fn stored_weight(conv: &Conv, fused_scale: f64) -> Result<(Vec<f32>, [usize; 2]), ModelError> {
-    let weight = conv.weight.value();
-    let (weight, gain) = match conv.kind {
-        ConvKind::Plain => (weight, conv.gain),
-        // As a transposed convolution takes it ([`UpFilter::after_blur`]).
-        ConvKind::Up => (weight.flip([2, 3]), conv.gain),
-        ConvKind::FusedUp { transposed: true } => (weight.swap_dims(0, 1), conv.gain * fused_scale),
-        ConvKind::FusedUp { transposed: false } => (weight, conv.gain * fused_scale),
-    };
+    let weight = weight_as_stored(conv, fused_scale);
     let [outputs, inputs, ..] = weight.dims();
-    Ok((read("a convolution's weight", weight.mul_scalar(gain))?, [outputs, inputs]))
+    Ok((read("a convolution's weight", weight)?, [outputs, inputs]))
 }
 
 impl CpuSynthesis {

@@ -3,6 +3,7 @@
 
 mod build;
 mod cpu;
+mod gpu;
 
 use std::f64::consts::SQRT_2;
 
@@ -76,6 +77,8 @@ pub(crate) struct StyleGan1 {
     blur: Option<Filter>,
     /// Runs the layers instead of the tensors, where it may.
     kernels: Option<cpu::CpuSynthesis>,
+    /// The same for the convolutions on a GPU.
+    gpu: Option<gpu::GpuSynthesis>,
 }
 
 /// What the first layer starts from.
@@ -187,8 +190,13 @@ impl StyleGan1 {
         if index == 0 {
             x = self.input_features(x, styles)?;
         }
-        for layer in &block.layers {
-            x = self.layer(layer, x, styles, noise)?;
+        let by_kernels = !wants_gradients(styles);
+        for (half, layer) in block.layers.iter().enumerate() {
+            let activated = if by_kernels { self.activated_by_kernel([index, half], &x, noise)? } else { None };
+            x = match activated {
+                Some(activated) => self.styled(layer, activated, styles)?,
+                None => self.layer(layer, x, styles, noise)?,
+            };
         }
         let image = self.wants_image(block).then(|| self.blended(block, to_rgb(block, x.clone()), image));
         Ok(BlockState::new(x, image))
@@ -237,7 +245,7 @@ impl StyleGan1 {
         styles: &[Tensor<2>],
         noise: NoiseSource<'_>,
     ) -> Result<Tensor<4>, ModelError> {
-        let Arithmetic { scale_offset, noise_gain, early_bias, fused_scale, epsilon, .. } = self.arithmetic;
+        let Arithmetic { noise_gain, early_bias, fused_scale, .. } = self.arithmetic;
         let mut bias = layer.bias.as_ref().map(Weight::value);
         let mut x = match &layer.conv {
             Some(conv) => convolve(conv, x, fused_scale),
@@ -252,7 +260,7 @@ impl StyleGan1 {
                 None => x,
             };
         }
-        let [batch, channels, _, _] = x.dims();
+        let channels = x.dims()[1];
         if let Some(LayerNoise { index, weight }) = &layer.noise
             && let Some((map, multiplier)) = noise(*index)?
         {
@@ -261,6 +269,13 @@ impl StyleGan1 {
             x = x.add(map.mul(weight));
         }
         let x = bias_act(x, bias, Activation::LeakyRelu, 1.0, None);
+        self.styled(layer, x, styles)
+    }
+
+    /// What follows a layer's activation: its style, or the normalisation of every pixel.
+    fn styled(&self, layer: &Layer, x: Tensor<4>, styles: &[Tensor<2>]) -> Result<Tensor<4>, ModelError> {
+        let Arithmetic { scale_offset, epsilon, .. } = self.arithmetic;
+        let [batch, channels, _, _] = x.dims();
         let Some(position) = layer.layer else {
             let power = x.clone().square().mean_dim(1).add_scalar(PIXEL_NORM_EPSILON);
             return Ok(x.mul(power.sqrt().recip()));
@@ -333,4 +348,17 @@ fn convolve(conv: &Conv, x: Tensor<4>, fused_scale: f64) -> Tensor<4> {
             conv_transpose2d(x, weight, None, ConvTransposeOptions::new([2, 2], [1, 1], [0, 0], [1, 1], 1))
         }
     }
+}
+
+/// The weight as the kernels take it, [O, I, 3, 3], its gain included.
+fn weight_as_stored(conv: &Conv, fused_scale: f64) -> Tensor<4> {
+    let weight = conv.weight.value();
+    let (weight, gain) = match conv.kind {
+        ConvKind::Plain => (weight, conv.gain),
+        // As a transposed convolution takes it ([`UpFilter::after_blur`](crate::ops::cpu::UpFilter::after_blur)).
+        ConvKind::Up => (weight.flip([2, 3]), conv.gain),
+        ConvKind::FusedUp { transposed: true } => (weight.swap_dims(0, 1), conv.gain * fused_scale),
+        ConvKind::FusedUp { transposed: false } => (weight, conv.gain * fused_scale),
+    };
+    weight.mul_scalar(gain)
 }

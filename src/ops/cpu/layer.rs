@@ -1,12 +1,14 @@
 //! A 3x3 convolution layer from its input to the end of its activation: StyleGAN2's modulated one (section 2.2), and StyleGAN's.
 
+use std::ops::Range;
+
 use super::buffer::{NhwcBuffer, padded};
 use super::direct::Direct;
 use super::epilogue::{Epilogue, PreparedEpilogue, demodulation};
 use super::filter::{FilterRow, Taps, UpFilter};
 use super::simd::{AlignedBuffer, InstructionSet};
 use super::threads::{Spread, Threads};
-use super::upsample::{self, UpWinograd};
+use super::upsample::{self, Edges, UpWinograd};
 use super::winograd::{self, Inputs, Winograd};
 use super::workspace::{PrivateScratch, Scratch, Workspace};
 
@@ -30,7 +32,7 @@ enum Algorithm {
 
 // Below it, the four times larger transformed weights cost more than the multiplications that they save.
 const WINOGRAD_FROM: usize = 16;
-// For up-convolutions, whose last row and column of tiles are nearly empty, from the input size at which it still wins.
+// The same for up-convolutions, by the size of their input.
 const UP_WINOGRAD_FROM: usize = 32;
 // From so many weights on, all threads share a block of tiles, so that each weight is read once for many tiles.
 const SHARED_FROM: usize = 256 * 256;
@@ -111,8 +113,9 @@ impl LayerKernel {
         assert!(epilogue.noise.is_none_or(|(map, _)| map.len() == height * width), "noise of another size");
 
         let pool = threads.current();
-        let Workspace { shared, private, style: modulation, demodulation: coefficients, epilogue: memory, .. } =
-            workspace;
+        let Workspace {
+            shared, private, style: modulation, demodulation: coefficients, epilogue: memory, edges, ..
+        } = workspace;
         private.prepare(pool.current_num_threads());
         modulation.set_len(padded(self.in_channels));
         modulation.fill(0.0);
@@ -137,6 +140,7 @@ impl LayerKernel {
                     up,
                     x: input,
                     style: modulation,
+                    edges: up.edges(input, modulation, edges),
                     filter: Filter { set: self.set, taps, epilogue, row_len, height },
                 };
                 self.run_up(&run, shared, private, rows);
@@ -193,39 +197,38 @@ impl LayerKernel {
     }
 
     fn run_up(&self, run: &UpRun<'_>, shared: &mut Scratch, private: &PrivateScratch, rows: &mut [f32]) {
-        let tile_rows = upsample::tiles_along(self.size[0]);
-        let across = upsample::tiles_along(self.size[1]);
+        let (tile_rows, across) = (self.size[0] / upsample::TILE, self.size[1] / upsample::TILE);
         if self.shares_blocks() {
             let block = (SHARED_UP_TILES / across).max(1);
             let mut rest = rows;
             for first in (0..tile_rows).step_by(block) {
                 let end = (first + block).min(tile_rows);
-                let (now, later) = rest.split_at_mut(run.values_of(first, end).min(rest.len()));
+                let (now, later) = rest.split_at_mut(run.values_of(first, end));
                 run.step(Spread::Pool, first, end, usize::MAX, shared, now);
                 rest = later;
             }
+            run.last_rows(Spread::Pool, shared, rest);
             return;
         }
         let tiles = private_tiles(run.up.values_per_tile(), self.set);
         // Each piece starts with a tile row that only warms up the filter, so pieces are few: four a thread, or 4 tile rows.
         let block = tile_rows.div_ceil(4 * rayon::current_num_threads()).max(4);
-        let piece = |index: usize, mut rest: &mut [f32]| {
+        let piece = |first: usize, mut rest: &mut [f32]| {
             let mut scratch = private.mine();
-            let (first, end) = (index * block, ((index + 1) * block).min(tile_rows));
+            let end = (first + block).min(tile_rows);
             if first > 0 {
                 run.step(Spread::Here, first - 1, first, tiles, &mut scratch, &mut []);
             }
             for tile_row in first..end {
-                let (now, later) = rest.split_at_mut(run.values_of(tile_row, tile_row + 1).min(rest.len()));
+                let (now, later) = rest.split_at_mut(run.values_of(tile_row, tile_row + 1));
                 run.step(Spread::Here, tile_row, tile_row + 1, tiles, &mut scratch, now);
                 rest = later;
             }
+            if end == tile_rows {
+                run.last_rows(Spread::Here, &mut scratch, rest);
+            }
         };
-        // The first piece is two rows shorter, because outputs trail the tiles by two rows.
-        let head = run.values_of(0, block).min(rows.len());
-        let (first, others) = rows.split_at_mut(head);
-        let len = run.values_of(block, 2 * block);
-        rayon::join(|| piece(0, first), || Spread::Pool.chunks(others, len, |index, rows| piece(index + 1, rows)));
+        run.pieces(0..tile_rows.div_ceil(block), block, rows, &piece);
     }
 }
 
@@ -269,6 +272,7 @@ struct UpRun<'a> {
     up: &'a UpWinograd,
     x: &'a NhwcBuffer,
     style: &'a [f32],
+    edges: Edges<'a>,
     filter: Filter<'a>,
 }
 
@@ -282,11 +286,36 @@ impl UpRun<'_> {
         (row(end) - row(first)) * self.filter.row_len
     }
 
+    fn from_len(&self) -> usize {
+        upsample::row_pixels(self.x.width) * self.filter.epilogue.scale.len()
+    }
+
+    /// Calls `piece(first tile row, output rows)` for each of `pieces` of `block` tile rows, of which `rows` are the output.
+    /// The last one also gets the rows that come after the tiles.
+    fn pieces(
+        &self,
+        pieces: Range<usize>,
+        block: usize,
+        rows: &mut [f32],
+        piece: &(impl Fn(usize, &mut [f32]) + Sync),
+    ) {
+        if pieces.len() == 1 {
+            piece(pieces.start * block, rows);
+            return;
+        }
+        let middle = pieces.start + pieces.len() / 2;
+        let (above, below) = rows.split_at_mut(self.values_of(pieces.start * block, middle * block));
+        rayon::join(
+            || self.pieces(pieces.start..middle, block, above, piece),
+            || self.pieces(middle..pieces.end, block, below, piece),
+        );
+    }
+
     /// Tile rows `first..end` in products of at most `tiles` tiles, then the output rows that they complete (or none, when
     /// `out` is empty). Rows carried over from the tile row before lie in `scratch.rows`.
     fn step(&self, spread: Spread, first: usize, end: usize, tiles: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let Scratch { activations, products, rows } = scratch;
-        let from_len = upsample::row_pixels(self.x.width) * self.filter.epilogue.scale.len();
+        let from_len = self.from_len();
         let carried = CARRIED * from_len;
         let height = 2 * upsample::TILE * (end - first);
         // Grown rather than set: a shorter last step must not lose the rows that the longer one before it carried.
@@ -296,18 +325,27 @@ impl UpRun<'_> {
         if first == 0 {
             rows[..carried].fill(0.0);
         }
-        let across = upsample::tiles_along(self.x.width);
+        let across = self.x.width / upsample::TILE;
         let mut tile = first * across;
         while tile < end * across {
             let range = tile..tile.saturating_add(tiles).min(end * across);
             tile = range.end;
             let rows = &mut rows[carried..][..height * from_len];
-            self.up.run_block(spread, self.x, self.style, range, activations, products, rows, first);
+            self.up.run_block(spread, self.x, self.style, &self.edges, range, activations, products, rows, first);
         }
         // The first tile row's outputs begin two rows above the image.
         let skipped = if first == 0 { 2 } else { 0 };
         let first_row = 2 * upsample::TILE * first + skipped - 2;
         self.filter.rows(spread, &rows[skipped * from_len..], from_len, first_row, out);
         rows.copy_within(height * from_len..(height + CARRIED) * from_len, 0);
+    }
+
+    /// The two output rows behind all tiles: under them lie the carried rows, the last row, and zeros.
+    fn last_rows(&self, spread: Spread, scratch: &mut Scratch, out: &mut [f32]) {
+        let from_len = self.from_len();
+        let under = &mut scratch.rows[..(CARRIED + 2) * from_len];
+        under[CARRIED * from_len..][..from_len].copy_from_slice(self.edges.row);
+        under[(CARRIED + 1) * from_len..].fill(0.0);
+        self.filter.rows(spread, under, from_len, 2 * self.x.height - 2, out);
     }
 }

@@ -3,6 +3,8 @@
 //! The transposed convolution of one axis has two phases: even outputs `w[0] x[m] + w[2] x[m - 1]`, a filter of two taps
 //! that F(4, 2) (points 0, 1, -1, 2) does with 5 multiplications for 4 outputs, and odd outputs `w[1] x[m]`. In two
 //! dimensions that is 81 multiplications for a tile of 8x8 outputs, where the direct form needs 144.
+//!
+//! The last row and column of outputs, one more than tiles fill, are plain products with the last input row and column ([`Edges`]).
 
 use std::ops::Range;
 
@@ -28,18 +30,14 @@ const ODD_ODD: usize = ODD_EVEN + FREQUENCIES * TILE;
 pub(super) struct UpWinograd {
     set: InstructionSet,
     weights: Packed<MATRICES>,
+    edges: EdgeWeights,
     in_channels: usize,
     out_channels: usize,
 }
 
-/// Tiles along an axis of `size` input pixels: one more than the pixels fill, for the last even output.
-pub(super) fn tiles_along(size: usize) -> usize {
-    size / TILE + 1
-}
-
-/// Pixels of a row of the transposed convolution: one zero, then the tiles.
+/// Pixels of a row of the transposed convolution with a zero on either side, as the filter wants it.
 pub(super) fn row_pixels(width: usize) -> usize {
-    1 + 2 * TILE * tiles_along(width)
+    2 * width + 3
 }
 
 impl UpWinograd {
@@ -48,7 +46,7 @@ impl UpWinograd {
         set: InstructionSet,
         in_channels: usize,
         out_channels: usize,
-        weight: impl Fn(usize, usize) -> [f32; 9] + Sync,
+        weight: impl Fn(usize, usize) -> [f32; 9] + Sync + Copy,
     ) -> Self {
         // Coefficients of taps 0, 1 and 2: each frequency of the even phase, then the odd phase.
         const G: [[f64; 3]; FREQUENCIES + 1] = [
@@ -79,24 +77,31 @@ impl UpWinograd {
             }
             matrices
         });
-        Self { set, weights, in_channels, out_channels }
+        let edges = EdgeWeights::new(set, in_channels, out_channels, weight);
+        Self { set, weights, edges, in_channels, out_channels }
+    }
+
+    /// The last row and the last column of the transposed convolution of `x * style`.
+    pub fn edges<'a>(&self, x: &NhwcBuffer, style: &[f32], memory: &'a mut EdgeMemory) -> Edges<'a> {
+        self.edges.run(self.set, x, style, memory)
     }
 
     /// Transposed convolution of the tiles `tiles` (raster order) into `rows`, which are `row_pixels` long and start with
-    /// tile row `first_tile_row`. The zero pixel before each row is written too.
+    /// tile row `first_tile_row`. The zeros on both sides of each row are written too, and the pixel of the last column.
     #[allow(clippy::too_many_arguments)]
     pub fn run_block(
         &self,
         spread: Spread,
         x: &NhwcBuffer,
         style: &[f32],
+        edges: &Edges<'_>,
         tiles: Range<usize>,
         activations: &mut AlignedBuffer,
         products: &mut AlignedBuffer,
         rows: &mut [f32],
         first_tile_row: usize,
     ) {
-        let tiles_across = tiles_along(x.width);
+        let tiles_across = x.width / TILE;
         let layout = Grouped::new(self.set, PLANES, tiles.len(), self.in_channels);
         activations.set_len(layout.len());
         spread.chunks(activations, layout.group_len(), |group, out| {
@@ -131,6 +136,9 @@ impl UpWinograd {
                 row_len,
                 rows,
             });
+            if end == (tile_row + 1) * tiles_across {
+                edges.end_rows(2 * TILE * tile_row, rows, row_len);
+            }
         });
     }
 
@@ -169,25 +177,15 @@ impl Task for InputTransform<'_> {
         let plane_len = self.layout.plane_len();
         for (i, tile) in self.tiles.enumerate() {
             let (ty, tx) = (tile / self.tiles_across, tile % self.tiles_across);
-            let x = &self.x.data[TILE * ty * row_len + TILE * tx * channels..];
-            // Pixels past the border on the right and below count as zero.
-            let inside_rows = (self.x.height + 2 - TILE * ty).min(FREQUENCIES);
-            let inside_columns = (self.x.width + 2 - TILE * tx).min(FREQUENCIES);
-            let whole = inside_rows == FREQUENCIES && inside_columns == FREQUENCIES;
+            let corner = TILE * ty * row_len + TILE * tx * channels;
+            let x = &self.x.data[corner..][..TILE * row_len + FREQUENCIES * channels];
             let out = &mut self.out[i * channels..][..(PLANES - 1) * plane_len + channels];
             for c in (0..channels).step_by(S::LANES) {
                 let style = simd.load(self.style, c);
                 // [column][vertical: five frequencies, four odd positions]
                 let mut vertical = [[simd.splat(0.0); SIDE]; FREQUENCIES];
                 for (column, transformed) in vertical.iter_mut().enumerate() {
-                    let mut d = [simd.splat(0.0); FREQUENCIES];
-                    if whole {
-                        d = load_strided(simd, x, column * channels + c, row_len);
-                    } else if column < inside_columns {
-                        for (y, value) in d.iter_mut().enumerate().take(inside_rows) {
-                            *value = simd.load(x, y * row_len + column * channels + c);
-                        }
-                    }
+                    let mut d: [S::Vector; FREQUENCIES] = load_strided(simd, x, column * channels + c, row_len);
                     for value in &mut d {
                         *value = simd.mul(*value, style);
                     }
@@ -284,6 +282,118 @@ impl Task for OutputTransform<'_> {
                     store_strided(simd, line, out, row + channels, 2 * channels);
                 }
             }
+        }
+    }
+}
+
+/// The taps that reach the last row or column: 2, 5 and 8 the column, 6, 7 and 8 the row.
+const EDGE_TAPS: [usize; 5] = [2, 5, 8, 6, 7];
+
+/// Weights of the last row and column of outputs.
+struct EdgeWeights {
+    weights: Packed<{ EDGE_TAPS.len() }>,
+    in_channels: usize,
+    out_channels: usize,
+}
+
+/// Where [`Edges`] keep their values.
+#[derive(Default)]
+pub(super) struct EdgeMemory {
+    inputs: AlignedBuffer,
+    products: AlignedBuffer,
+    row: AlignedBuffer,
+    column: AlignedBuffer,
+}
+
+/// What no tile computes.
+#[derive(Clone, Copy)]
+pub(super) struct Edges<'a> {
+    /// The last row with a zero pixel on either side.
+    pub row: &'a [f32],
+    /// The last pixel of every other row.
+    column: &'a [f32],
+    channels: usize,
+}
+
+impl EdgeWeights {
+    fn new(
+        set: InstructionSet,
+        in_channels: usize,
+        out_channels: usize,
+        weight: impl Fn(usize, usize) -> [f32; 9] + Sync,
+    ) -> Self {
+        let weights = Packed::new(set, in_channels, out_channels, |c, k| {
+            let taps = weight(k, c);
+            EDGE_TAPS.map(|tap| taps[tap])
+        });
+        Self { weights, in_channels, out_channels }
+    }
+
+    /// Each is three products, of the last row or column of pixels with the taps that it meets.
+    fn run<'a>(&self, set: InstructionSet, x: &NhwcBuffer, style: &[f32], memory: &'a mut EdgeMemory) -> Edges<'a> {
+        let EdgeMemory { inputs, products, row, column } = memory;
+        let (depth, channels) = (self.in_channels, self.out_channels);
+        let longest = x.width.max(x.height);
+        let layout = Grouped::new(set, 2, longest, depth);
+        inputs.set_len(layout.len());
+        let pixel = |y: usize, x_pos: usize| &x.data[(y + 1) * x.row_len() + (x_pos + 1) * depth..][..depth];
+        for i in 0..longest {
+            let place = i / layout.rows * layout.group_len() + i % layout.rows * depth;
+            let line = (i < x.width).then(|| pixel(x.height - 1, i));
+            let upright = (i < x.height).then(|| pixel(i, x.width - 1));
+            for (plane, from) in [line, upright].into_iter().enumerate() {
+                let to = &mut inputs[place + plane * layout.plane_len()..][..depth];
+                match from {
+                    Some(from) => {
+                        to.iter_mut().zip(from.iter().zip(style)).for_each(|(to, (x, style))| *to = x * style)
+                    }
+                    None => to.fill(0.0),
+                }
+            }
+        }
+        let plane_len = layout.product_plane_len(channels);
+        products.set_len(6 * plane_len);
+        let inputs = &**inputs;
+        Spread::Pool.chunks(products, plane_len, |index, out| {
+            let (plane, matrix) = [(0, 3), (0, 4), (0, 2), (1, 0), (1, 1), (1, 2)][index];
+            set.run(PlaneProduct { activations: inputs, layout, plane, weights: &self.weights, matrix, out });
+        });
+        let product = |index: usize, i: usize| &products[index * plane_len + i * channels..][..channels];
+        // Even outputs meet the first tap at their own pixel and the last one at the pixel before, odd ones the tap between.
+        let along = |out: &mut [f32], first: usize, len: usize| {
+            for (i, out) in out.chunks_exact_mut(channels).enumerate() {
+                let m = i / 2;
+                if i % 2 == 1 {
+                    out.copy_from_slice(product(first + 1, m));
+                    continue;
+                }
+                out.fill(0.0);
+                let own = (m < len).then(|| product(first, m));
+                let before = m.checked_sub(1).map(|m| product(first + 2, m));
+                for term in own.into_iter().chain(before) {
+                    out.iter_mut().zip(term).for_each(|(out, term)| *out += term);
+                }
+            }
+        };
+        row.set_len((2 * x.width + 3) * channels);
+        row[..channels].fill(0.0);
+        let end = row.len() - channels;
+        row[end..].fill(0.0);
+        along(&mut row[channels..end], 0, x.width);
+        column.set_len(2 * x.height * channels);
+        along(column, 3, x.height);
+        Edges { row, column, channels }
+    }
+}
+
+impl Edges<'_> {
+    /// Ends `rows`, of which the first is row `first` of the transposed convolution, with their last pixel and a zero.
+    fn end_rows(&self, first: usize, rows: &mut [f32], row_len: usize) {
+        let pixels = self.column[first * self.channels..].chunks_exact(self.channels);
+        for (row, pixel) in rows.chunks_exact_mut(row_len).zip(pixels) {
+            let (last, zero) = row[row_len - 2 * self.channels..].split_at_mut(self.channels);
+            last.copy_from_slice(pixel);
+            zero.fill(0.0);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::epilogue::EpilogueMemory;
 use super::simd::AlignedBuffer;
+use super::upsample::EdgeMemory;
 
 /// What one thread needs to work through a block of tiles on its own.
 #[derive(Default)]
@@ -25,6 +26,7 @@ pub struct Workspace {
     pub(super) style: AlignedBuffer,
     pub(super) demodulation: AlignedBuffer,
     pub(super) epilogue: EpilogueMemory,
+    pub(super) edges: EdgeMemory,
     /// Sums over rows, and what follows from them for each channel.
     pub(super) statistics: AlignedBuffer,
     pub(super) normalization: AlignedBuffer,

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, OnceLock},
 };
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 
 use super::tile::TileSize;
 use crate::{base::mailbox::lock, ops::SynthesisLayer};
@@ -26,13 +26,23 @@ pub struct LayerShape {
     pub kernel: usize,
     /// Whether the size doubles.
     pub up: bool,
+    /// Whether feature maps and weights are stored in f16.
+    pub half: bool,
 }
 
 impl LayerShape {
     /// The shape of a layer.
     pub fn of(layer: &SynthesisLayer) -> Self {
         let ([batch, inputs, height, width], [outputs, _, kernel, _]) = (layer.x.dims(), layer.weight.dims());
-        Self { batch, inputs, outputs, size: [height, width], kernel, up: layer.up.is_some() }
+        Self {
+            batch,
+            inputs,
+            outputs,
+            size: [height, width],
+            kernel,
+            up: layer.up.is_some(),
+            half: layer.x.dtype() == DType::F16,
+        }
     }
 
     /// What computes such a layer where nothing was measured.
@@ -43,9 +53,10 @@ impl LayerShape {
 
 impl fmt::Display for LayerShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, inputs, outputs, size: [height, width], kernel, up } = self;
+        let Self { batch, inputs, outputs, size: [height, width], kernel, up, half } = self;
         let up = if *up { " up" } else { "" };
-        write!(f, "{batch}x{inputs}x{height}x{width} to {outputs} by {kernel}x{kernel}{up}")
+        let half = if *half { " in f16" } else { "" };
+        write!(f, "{batch}x{inputs}x{height}x{width} to {outputs} by {kernel}x{kernel}{up}{half}")
     }
 }
 
@@ -101,7 +112,8 @@ pub fn choose(device: &Device, shape: LayerShape, choice: Choice) {
 mod tests {
     use super::*;
 
-    const SHAPE: LayerShape = LayerShape { batch: 1, inputs: 512, outputs: 512, size: [64, 64], kernel: 3, up: false };
+    const SHAPE: LayerShape =
+        LayerShape { batch: 1, inputs: 512, outputs: 512, size: [64, 64], kernel: 3, up: false, half: false };
 
     #[test]
     fn choices_are_words() {
@@ -117,6 +129,7 @@ mod tests {
     fn shapes_have_names_of_their_own() {
         assert_eq!(SHAPE.to_string(), "1x512x64x64 to 512 by 3x3");
         assert_ne!(LayerShape { up: true, ..SHAPE }.to_string(), SHAPE.to_string());
+        assert_ne!(LayerShape { half: true, ..SHAPE }.to_string(), SHAPE.to_string());
     }
 
     #[test]

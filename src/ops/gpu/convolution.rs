@@ -24,20 +24,22 @@ pub(super) struct Variant {
     pub clamped: bool,
 }
 
-/// `x` [N, I, H, W], `weight` [O, I, k, k], `style` [N, I], `noise` [1 or N, 1, H, W], `strength` [1], `bias` [O],
-/// `output` [N, O, H, W]. Cubes: pixels, output channels, samples.
+/// `x` [N, I, H, W], `weight` [O, I, k, k], `style` [N, I], `noise` [1 or N, 1, H, W], `strength` [1 or O], `bias` [O],
+/// `output` [N, O, H, W]. Cubes: pixels, output channels, samples. Feature maps and weights are stored as `E`; what is computed
+/// and what lies in shared memory is f32.
 #[cube(launch_unchecked)]
-pub(super) fn convolve(
-    x: &Tensor<f32>,
-    weight: &Tensor<f32>,
+pub(super) fn convolve<E: Float>(
+    x: &Tensor<E>,
+    weight: &Tensor<E>,
     style: &Tensor<f32>,
     noise: ComptimeOption<&Tensor<f32>>,
     strength: ComptimeOption<&Tensor<f32>>,
     bias: ComptimeOption<&Tensor<f32>>,
-    output: &mut Tensor<f32>,
+    output: &mut Tensor<E>,
     finish: Finish,
     #[comptime] variant: Variant,
     #[comptime] tile: Tile,
+    #[define(E)] _storage: ElemType,
 ) {
     let kernel = comptime!(variant.kernel);
     let taps = comptime!(kernel * kernel);
@@ -95,11 +97,11 @@ pub(super) fn convolve(
             let x_pos = tile_column + e % patch_width;
             let mut value = 0.0f32.runtime();
             if input < inputs && y >= before && y < height + before && x_pos >= before && x_pos < width + before {
-                value = x[sample * x.stride(0)
+                let at = sample * x.stride(0)
                     + input * x.stride(1)
                     + (y - before) * x.stride(2)
-                    + (x_pos - before) * x.stride(3)]
-                    * style[sample * style.stride(0) + input * style.stride(1)];
+                    + (x_pos - before) * x.stride(3);
+                value = f32::cast_from(x[at]) * style[sample * style.stride(0) + input * style.stride(1)];
             }
             patch[e] = value;
             e += units;
@@ -112,10 +114,11 @@ pub(super) fn convolve(
             let tap = place % taps;
             let mut value = 0.0f32.runtime();
             if input < inputs && first_output + channel < outputs {
-                value = weight[(first_output + channel) * weight.stride(0)
+                let at = (first_output + channel) * weight.stride(0)
                     + input * weight.stride(1)
                     + (tap / kernel) * weight.stride(2)
-                    + (tap % kernel) * weight.stride(3)];
+                    + (tap % kernel) * weight.stride(3);
+                value = f32::cast_from(weight[at]);
             }
             weights[place * pitch + channel] = value;
             e += units;
@@ -198,12 +201,11 @@ pub(super) fn convolve(
                             + channel_of_output * output.stride(1)
                             + out_y * output.stride(2)
                             + out_x * output.stride(3);
-                        output[at] = sums[(channel * unit_rows + i) * 4 + phase] * factor;
+                        output[at] = E::cast_from(sums[(channel * unit_rows + i) * 4 + phase] * factor);
                     }
                 }
             }
         } else if y < height && x_pos < width {
-            let noise = noise_at(&noise, &strength, sample, y, x_pos, &finish);
             #[unroll]
             for channel in 0..unit_channels {
                 let channel_of_output = first_output + group + channel;
@@ -212,7 +214,7 @@ pub(super) fn convolve(
                     if comptime!(variant.demodulate) {
                         value *= factors[group + channel];
                     }
-                    value += noise;
+                    value += noise_at(&noise, &strength, sample, channel_of_output, y, x_pos, &finish);
                     #[comptime]
                     match &bias {
                         ComptimeOption::Some(bias) => value += bias[channel_of_output * bias.stride(0)],
@@ -222,7 +224,7 @@ pub(super) fn convolve(
                         + channel_of_output * output.stride(1)
                         + y * output.stride(2)
                         + x_pos * output.stride(3);
-                    output[at] = activate(value, &finish, variant.clamped);
+                    output[at] = E::cast_from(activate(value, &finish, variant.clamped));
                 }
             }
         }

@@ -2,13 +2,17 @@
 //! their turn.
 
 use burn::{
-    backend::{Backend, ExtensionType, TensorMetadata, backend_extension, ops::FloatTensorOps, tensor::FloatTensor},
+    backend::{
+        Backend, ExtensionType, TensorMetadata, backend_extension, cubecl::dtype_to_elem_type, ops::FloatTensorOps,
+        tensor::FloatTensor,
+    },
     cubecl::prelude::*,
     tensor::{FloatDType, Shape},
 };
 use burn_wgpu::{CubeBackend, CubeTensor};
 
 use super::{convolution, finish::FinishLaunch, rgb, smooth, tile::Tile};
+use crate::ops::cpu::Border;
 
 /// The noise of a layer, where it has any.
 #[derive(Debug, Clone, ExtensionType)]
@@ -16,11 +20,11 @@ use super::{convolution, finish::FinishLaunch, rgb, smooth, tile::Tile};
 pub enum NoiseInput<B: Backend> {
     /// No noise.
     Without,
-    /// `map` [1 or N, 1, H, W] times `strength` [1].
+    /// `map` [1 or N, 1, H, W] times `strength` [1 or O].
     Map {
         /// The values.
         map: FloatTensor<B>,
-        /// The layer's learned strength.
+        /// The layer's learned strength, or that of each output channel.
         strength: FloatTensor<B>,
     },
 }
@@ -55,6 +59,8 @@ pub struct LayerOptions {
     pub limit: Option<f32>,
     /// Zeros left of and above what is filtered.
     pub pad: usize,
+    /// What an up-convolution's filter meets around the image.
+    pub border: Border,
     /// The piece of a cube.
     pub tile: Tile,
 }
@@ -85,8 +91,8 @@ pub trait SynthesisKernels: Backend {
         options: LayerOptions,
     ) -> FloatTensor<Self>;
 
-    /// A modulated 1x1 convolution to colours, with its bias, on top of the image below: [N, O, H, W].
-    #[fusion(dtype = x, shape = same_size(x, weight))]
+    /// A modulated 1x1 convolution to colours, with its bias, on top of the image below: [N, O, H, W] in f32.
+    #[fusion(dtype = style, shape = same_size(x, weight))]
     fn gpu_rgb(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -114,7 +120,7 @@ impl SynthesisKernels for CubeBackend {
         noise: NoiseInput<Self>,
         options: LayerOptions,
     ) -> FloatTensor<Self> {
-        let output = empty(&x, same_size(&x.shape(), &weight.shape()));
+        let output = empty_like(&x, same_size(&x.shape(), &weight.shape()));
         convolve(x, weight, style, Some(bias), noise, output.clone(), options, false);
         output
     }
@@ -128,12 +134,17 @@ impl SynthesisKernels for CubeBackend {
         noise: NoiseInput<Self>,
         options: LayerOptions,
     ) -> FloatTensor<Self> {
-        let output = empty(&x, double_size(&x.shape(), &weight.shape()));
+        let output = empty_like(&x, double_size(&x.shape(), &weight.shape()));
         let [batch, channels, height, width] = dims(&output);
-        let between = empty(&x, Shape::new([batch, channels, height + 1, width + 1]));
+        let between = empty_like(&x, Shape::new([batch, channels, height + 1, width + 1]));
         convolve(x, weight, style, None, NoiseInput::Without, between.clone(), options, true);
-        let variant = smooth::Variant { taps: taps.shape()[0], clamped: options.limit.is_some() };
-        let client = output.client.clone();
+        let variant = smooth::Variant {
+            taps: taps.shape()[0],
+            clamped: options.limit.is_some(),
+            cut: options.border != Border::Whole,
+            early_bias: options.border == Border::Cut { early_bias: true },
+        };
+        let (client, storage) = (output.client.clone(), storage(&between));
         let units = batch * channels * height.div_ceil(smooth::ROWS) * width;
         let cube = CubeDim::new_1d(LINE_UNITS as u32);
         let (map, strength) = noise_args(noise);
@@ -155,6 +166,7 @@ impl SynthesisKernels for CubeBackend {
                 4.0,
                 finish(options),
                 variant,
+                storage,
             );
         }
         output
@@ -168,9 +180,9 @@ impl SynthesisKernels for CubeBackend {
         below: BelowInput<Self>,
         options: LayerOptions,
     ) -> FloatTensor<Self> {
-        let output = empty(&x, same_size(&x.shape(), &weight.shape()));
+        let output = empty(&x, same_size(&x.shape(), &weight.shape()), FloatDType::F32);
         let [batch, colours, height, width] = dims(&output);
-        let client = output.client.clone();
+        let (client, storage) = (output.client.clone(), storage(&x));
         let (below, taps, count) = match below {
             BelowInput::Without => (None, None, 0),
             BelowInput::Image { image, taps } => {
@@ -196,6 +208,7 @@ impl SynthesisKernels for CubeBackend {
                 options.pad,
                 finish(options),
                 variant,
+                storage,
             );
         }
         output
@@ -214,8 +227,17 @@ fn line_of_cubes(units: usize) -> CubeCount {
     CubeCount::Static(across as u32, cubes.div_ceil(across) as u32, 1)
 }
 
-fn empty(like: &CubeTensor, shape: Shape) -> CubeTensor {
-    CubeBackend::float_empty(shape, &like.device, FloatDType::F32)
+fn empty(like: &CubeTensor, shape: Shape, dtype: FloatDType) -> CubeTensor {
+    CubeBackend::float_empty(shape, &like.device, dtype)
+}
+
+fn empty_like(like: &CubeTensor, shape: Shape) -> CubeTensor {
+    empty(like, shape, like.dtype.into())
+}
+
+/// How a tensor's values are stored.
+fn storage(tensor: &CubeTensor) -> ElemType {
+    dtype_to_elem_type(tensor.dtype)
 }
 
 fn dims(tensor: &CubeTensor) -> [usize; 4] {
@@ -246,7 +268,7 @@ fn convolve(
     let [_, _, height, width] = dims(&x);
     let extra = usize::from(transposed);
     let [pixels, blocks, samples] = tile.cubes([batch, channels, height + extra, width + extra]);
-    let client = output.client.clone();
+    let (client, storage) = (output.client.clone(), storage(&x));
     let (map, strength) = noise_args(noise);
     // SAFETY: as above.
     #[allow(unsafe_code, reason = "bounds are checked by the kernel itself, where they can be exceeded")]
@@ -265,6 +287,7 @@ fn convolve(
             finish(options),
             variant,
             tile,
+            storage,
         );
     }
 }

@@ -23,12 +23,13 @@ pub(super) fn activate(value: f32, finish: &Finish, #[comptime] clamped: bool) -
     if comptime!(clamped) { min(max(value, -finish.limit), finish.limit) } else { value }
 }
 
-/// The noise of a pixel of a sample: map times strength, 0 without a map.
+/// The noise of a pixel of a sample: map times the strength of a channel, of which there is one or one a channel; 0 without a map.
 #[cube]
 pub(super) fn noise_at(
     map: &ComptimeOption<&Tensor<f32>>,
     strength: &ComptimeOption<&Tensor<f32>>,
     sample: usize,
+    channel: usize,
     row: usize,
     column: usize,
     finish: &Finish,
@@ -41,7 +42,10 @@ pub(super) fn noise_at(
             let value = map[sample * map.stride(0) + row * map.stride(2) + column * map.stride(3)];
             #[comptime]
             match strength {
-                ComptimeOption::Some(strength) => value * strength[0] * finish.multiplier,
+                ComptimeOption::Some(strength) => {
+                    let channel = select(strength.shape(0) == 1, 0, channel);
+                    value * strength[channel * strength.stride(0)] * finish.multiplier
+                }
                 ComptimeOption::None => value * finish.multiplier,
             }
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::choice::{Choice, LayerShape};
 use crate::ops::{Activation, Filter, LayerNoise, SynthesisLayer, gpu, synthesis_layer::synthesis_layer_tensors};
@@ -23,13 +23,14 @@ pub struct MeasureError(String);
 /// # Errors
 /// [`MeasureError`] if the device failed.
 pub fn measure(device: &Device, shape: &LayerShape, choice: Choice) -> Result<Duration, MeasureError> {
-    let LayerShape { batch, inputs, outputs, size: [height, width], kernel, up } = *shape;
+    let LayerShape { batch, inputs, outputs, size: [height, width], kernel, up, half } = *shape;
+    let dtype = if half { FloatDType::F16 } else { FloatDType::F32 };
     let scale = if up { 2 } else { 1 };
     // The values do not matter, the number of taps does.
     let filter = Filter::separable(&[1.0, 3.0, 3.0, 1.0], device);
     let layer = SynthesisLayer {
-        x: Tensor::ones([batch, inputs, height, width], device),
-        weight: Tensor::ones([outputs, inputs, kernel, kernel], device),
+        x: Tensor::<4>::ones([batch, inputs, height, width], device).cast(dtype),
+        weight: Tensor::<4>::ones([outputs, inputs, kernel, kernel], device).cast(dtype),
         style: Tensor::ones([batch, inputs], device),
         up: up.then_some(&filter),
         demodulate: true,

@@ -1,4 +1,4 @@
-//! Kernels for the layers of StyleGAN2 on a GPU, for inference in f32.
+//! Kernels for the layers of StyleGAN2 and the convolutions of StyleGAN on a GPU, for inference in f32, or with feature maps and weights in f16 and sums in f32.
 //!
 //! A convolution takes the style on its way into shared memory and leaves with demodulation, noise, bias, activation and
 //! clamp: one kernel a layer, where tensor operations need six or more passes over the feature maps. An up-convolution is
@@ -7,11 +7,11 @@
 
 use burn::{
     backend::{Dispatch, DispatchDevice},
-    tensor::{DType, Device, Tensor},
+    tensor::{DType, Device, FloatDType, Tensor},
 };
 
 use super::{
-    Activation, Filter, LayerNoise, SynthesisLayer, bias_act::LEAKY_SLOPE, modulated_conv::smoothing,
+    Activation, Filter, LayerNoise, SynthesisLayer, bias_act::LEAKY_SLOPE, cpu::Border, modulated_conv::smoothing,
     resample::upsampling, upfirdn2d::UpFirDn,
 };
 
@@ -29,6 +29,8 @@ use extension::{BelowInput, LayerOptions, NoiseInput, SynthesisKernels};
 pub use measure::{MeasureError, measure};
 pub use tile::{Tile, TileSize};
 
+/// Largest finite value of an f16.
+const MAX_HALF: f32 = 65_504.0;
 /// Most taps an axis of a filter that the kernels unroll.
 const MAX_TAPS: usize = 8;
 
@@ -37,12 +39,17 @@ pub fn has_kernels(device: &Device) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Cube(_))
 }
 
+/// Whether kernels on `device` can store feature maps and weights in f16.
+pub fn has_half(device: &Device) -> bool {
+    has_kernels(device) && device.supports_dtype(FloatDType::F16)
+}
+
 /// Whether a kernel computes `layer`.
 pub fn takes_layer(layer: &SynthesisLayer) -> bool {
     let [_, _, kernel, _] = layer.weight.dims();
     let plain = layer.up.is_none() && matches!(kernel, 1 | 3);
     let up = kernel == 3 && layer.up.is_some_and(|filter| pad_of(filter, smoothing(filter, 3)).is_some());
-    takes_parts(layer) && (plain || up)
+    takes_parts(layer) && layer.weight.dtype() == layer.x.dtype() && (plain || up)
 }
 
 /// Whether a kernel computes `layer` as colours on top of an image that `filter` doubles.
@@ -50,11 +57,12 @@ pub fn takes_rgb(layer: &SynthesisLayer, filter: Option<&Filter>) -> bool {
     let [colours, _, kernel, _] = layer.weight.dims();
     let filter = filter.is_none_or(|filter| pad_of(filter, upsampling(filter)).is_some());
     let plain = kernel == 1 && layer.up.is_none() && !layer.demodulate && layer.noise.is_none();
-    takes_parts(layer) && plain && filter && colours <= rgb::MAX_COLOURS
+    takes_parts(layer) && layer.weight.dtype() == DType::F32 && plain && filter && colours <= rgb::MAX_COLOURS
 }
 
 fn takes_parts(layer: &SynthesisLayer) -> bool {
-    let floats = [layer.x.dtype(), layer.weight.dtype(), layer.style.dtype()].iter().all(|dtype| *dtype == DType::F32);
+    let stored = matches!(layer.x.dtype(), DType::F32 | DType::F16);
+    let floats = stored && layer.style.dtype() == DType::F32;
     has_kernels(&layer.x.device()) && floats && layer.bias.is_some() && slope(layer.activation).is_some()
 }
 
@@ -63,7 +71,12 @@ fn takes_parts(layer: &SynthesisLayer) -> bool {
 /// # Shapes
 /// As [`synthesis_layer`](super::synthesis_layer).
 pub fn layer(layer: SynthesisLayer, size: TileSize) -> Tensor<4> {
-    let options = options(&layer, size.tile(layer.up.is_some()));
+    layer_with_border(layer, Border::Whole, size)
+}
+
+/// [`layer`] with what the filter of an up-convolution meets around the image; where that is [`Border::Cut`], the filter has four taps.
+pub fn layer_with_border(layer: SynthesisLayer, border: Border, size: TileSize) -> Tensor<4> {
+    let options = LayerOptions { border, ..options(&layer, size.tile(layer.up.is_some())) };
     let SynthesisLayer { x, weight, style, up, noise, bias, .. } = layer;
     let bias = bias.unwrap_or_else(|| Tensor::zeros([weight.dims()[0]], &x.device())).into_dispatch();
     let noise = match noise {
@@ -87,7 +100,7 @@ pub fn layer(layer: SynthesisLayer, size: TileSize) -> Tensor<4> {
 ///
 /// # Shapes
 /// - below: [N, O, H / 2, W / 2]
-/// - output: [N, O, H, W]
+/// - output: [N, O, H, W] in f32, however the feature maps are stored
 pub fn rgb(layer: SynthesisLayer, below: Option<(Tensor<4>, &Filter)>) -> Tensor<4> {
     let options = options(&layer, TileSize::Small.tile(false));
     let SynthesisLayer { x, weight, style, bias, .. } = layer;
@@ -104,13 +117,16 @@ pub fn rgb(layer: SynthesisLayer, below: Option<(Tensor<4>, &Filter)>) -> Tensor
 }
 
 fn options(layer: &SynthesisLayer, tile: Tile) -> LayerOptions {
+    // What is out of range would be infinite, and nothing after it finite.
+    let half = layer.x.dtype() == DType::F16;
     LayerOptions {
         demodulate: layer.demodulate,
         multiplier: layer.noise.as_ref().map_or(1.0, |noise| noise.multiplier),
         slope: slope(layer.activation).unwrap_or(1.0),
         gain: layer.gain as f32,
-        limit: layer.clamp.map(|limit| limit as f32),
+        limit: layer.clamp.map(|limit| limit as f32).or(half.then_some(MAX_HALF)),
         pad: 0,
+        border: Border::Whole,
         tile,
     }
 }

@@ -26,10 +26,10 @@ pub(super) struct Variant {
 
 /// `x` [N, I, H, W], `weight` [O, I, 1, 1], `style` [N, I], `bias` [O], `below` [N, O, H / 2, W / 2], `taps` [K] of one
 /// axis of the filter, with `pad` zeros left of and above the zero-inserted image, `output` [N, O, H, W].
-/// Cubes: pixels, then samples.
+/// Cubes: pixels, then samples. `x` is stored as `E`, the image is f32.
 #[cube(launch_unchecked)]
-pub(super) fn to_rgb(
-    x: &Tensor<f32>,
+pub(super) fn to_rgb<E: Float>(
+    x: &Tensor<E>,
     weight: &Tensor<f32>,
     style: &Tensor<f32>,
     bias: &Tensor<f32>,
@@ -39,6 +39,7 @@ pub(super) fn to_rgb(
     pad: usize,
     finish: Finish,
     #[comptime] variant: Variant,
+    #[define(E)] _storage: ElemType,
 ) {
     let colours = comptime!(variant.colours);
     let pixels = comptime!(PIXELS);
@@ -62,7 +63,8 @@ pub(super) fn to_rgb(
         let at = sample * x.stride(0) + (pixel / width) * x.stride(2) + (pixel % width) * x.stride(3);
         let mut input = slice;
         while input < inputs {
-            let value = x[at + input * x.stride(1)] * style[sample * style.stride(0) + input * style.stride(1)];
+            let value =
+                f32::cast_from(x[at + input * x.stride(1)]) * style[sample * style.stride(0) + input * style.stride(1)];
             #[unroll]
             for colour in 0..colours {
                 sums[colour] += value * weight[colour * weight.stride(0) + input * weight.stride(1)];

@@ -6,8 +6,10 @@ use super::*;
 use crate::{
     gpu::device::{DeviceChoice, select},
     ops::{
-        rgb_layer_reference, synthesis_layer_reference,
-        testing::{assert_same, noise},
+        rgb_layer_reference,
+        synthesis_layer::synthesis_layer_tensors,
+        synthesis_layer_reference,
+        testing::{assert_same, noise, values},
     },
 };
 
@@ -80,6 +82,29 @@ impl Case {
         let filter = Filter::separable(taps, &cpu);
         assert_same(got, synthesis_layer_reference(self.layer(&filter, &cpu)), 1e-5);
     }
+
+    /// Stored in f16: rounded on the way in and out (2^-11 each), summed up in f32.
+    fn assert_half(&self, size: TileSize, gpu: &Device) {
+        let cpu = Device::flex();
+        let filter = Filter::separable(&TAPS, gpu);
+        let here = in_half(self.layer(&filter, gpu));
+        let same = SynthesisLayer {
+            x: here.x.clone().cast(FloatDType::F32).to_device(&cpu),
+            weight: here.weight.clone().cast(FloatDType::F32).to_device(&cpu),
+            ..self.layer(&filter, &cpu)
+        };
+        assert!(takes_layer(&here), "{self:?}");
+        let filter = Filter::separable(&TAPS, &cpu);
+        let expected = synthesis_layer_reference(SynthesisLayer { up: self.up.then_some(&filter), ..same });
+        for got in [layer(here.clone(), size), synthesis_layer_tensors(here)] {
+            assert_eq!(got.dtype(), DType::F16);
+            assert_same(got.cast(FloatDType::F32).to_device(&cpu), expected.clone(), 1e-3);
+        }
+    }
+}
+
+fn in_half(layer: SynthesisLayer) -> SynthesisLayer {
+    SynthesisLayer { x: layer.x.cast(FloatDType::F16), weight: layer.weight.cast(FloatDType::F16), ..layer }
 }
 
 const TAPS: [f32; 4] = [1.0, 3.0, 3.0, 1.0];
@@ -134,6 +159,42 @@ fn tensors_may_be_views() {
     };
     let got = layer(layer_on(&gpu), TileSize::Small).to_device(&cpu);
     assert_same(got, synthesis_layer_reference(layer_on(&cpu)), 1e-5);
+}
+
+#[test]
+fn feature_maps_may_be_stored_in_half_the_bits() {
+    let Some(gpu) = software().filter(has_half) else { return };
+    for size in TileSize::ALL {
+        let odd = Case { batch: 2, inputs: 11, outputs: 19, size: [9, 17], ..PLAIN };
+        odd.assert_half(size, &gpu);
+        Case { up: true, size: [5, 9], ..odd }.assert_half(size, &gpu);
+    }
+    // What no f16 can hold becomes the largest that it can, not infinite.
+    let filter = Filter::separable(&TAPS, &gpu);
+    for up in [false, true] {
+        let loud = Case { up, demodulate: false, ..PLAIN }.layer(&filter, &gpu);
+        let loud = in_half(SynthesisLayer { gain: 1e9, activation: Activation::Linear, ..loud });
+        let values = values(layer(loud, TileSize::Small).cast(FloatDType::F32));
+        assert!(values.iter().all(|value| value.abs() <= MAX_HALF), "up: {up}");
+        assert!(values.iter().any(|value| value.abs() == MAX_HALF), "up: {up}");
+    }
+}
+
+#[test]
+fn colours_of_maps_in_half_the_bits_are_whole() {
+    let Some(gpu) = software().filter(has_half) else { return };
+    let cpu = Device::flex();
+    let filter = Filter::separable(&TAPS, &gpu);
+    let below = noise([2, 3, 3, 4], 5, &gpu);
+    let case = rgb_case(3, &gpu);
+    let half = SynthesisLayer { x: case.x.clone().cast(FloatDType::F16), ..case };
+    assert!(takes_rgb(&half, Some(&filter)));
+    let got = rgb(half.clone(), Some((below.clone(), &filter)));
+    assert_eq!(got.dtype(), DType::F32);
+    let whole = SynthesisLayer { x: half.x.cast(FloatDType::F32).to_device(&cpu), ..rgb_case(3, &cpu) };
+    let filter = Filter::separable(&TAPS, &cpu);
+    let expected = rgb_layer_reference(whole, Some((below.to_device(&cpu), &filter)));
+    assert_same(got.to_device(&cpu), expected, 1e-5);
 }
 
 fn rgb_case(colours: usize, device: &Device) -> SynthesisLayer<'static> {

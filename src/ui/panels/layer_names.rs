@@ -1,6 +1,7 @@
 //! What layers are called in the window.
 
 use crate::{
+    latent::StyleGroup,
     model::layer::{LayerInfo, LayerKind},
     ui::state::AppState,
 };
@@ -34,11 +35,11 @@ pub fn driven_names(state: &AppState, ws: usize) -> String {
     names.join(" and ")
 }
 
-/// What the papers found layers of this resolution to decide (StyleGAN, section 3.1).
-pub fn scale_word(resolution: usize) -> &'static str {
-    match resolution {
-        0..=8 => "coarse: pose, overall shape",
-        9..=32 => "middle: features, parts",
-        _ => "fine: colours, texture",
+/// What the paper found the layer of a `ws` index to decide (StyleGAN, section 3.1).
+pub fn scale_word(state: &AppState, ws: usize) -> &'static str {
+    match StyleGroup::of(ws, state.num_ws()) {
+        StyleGroup::Coarse => "coarse: pose, overall shape",
+        StyleGroup::Middle => "middle: features, parts",
+        StyleGroup::Fine => "fine: colours, texture",
     }
 }

@@ -128,7 +128,7 @@ fn row_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender, ws: usize) {
             ui.set_min_width(SIZE_WIDTH);
             let text = RichText::new(resolution.to_string()).font(small_figures());
             let size = ui.add(Label::new(text).selectable(false));
-            size.on_hover_text(format!("{}: {}", driven_names(state, ws), scale_word(resolution)));
+            size.on_hover_text(format!("{}: {}", driven_names(state, ws), scale_word(state, ws)));
         });
         names_ui(ui, state, commands, ws, columns.name);
         mix_cell(ui, state, commands, ws, &name, columns.bar);

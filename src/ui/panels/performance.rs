@@ -31,6 +31,8 @@ const THREADS: &str =
     "Highest number of processors that compute an image. Fewer leave room for other programs. A GPU needs none.";
 const VSYNC: &str =
     "Wait for the screen's refresh before a new picture is shown: no torn pictures, a little more delay.";
+const HALF: &str = "Store feature maps and weights in 16 bits, sums stay in 32: less memory and less to read. Colours are off by a level here \
+                    and there. Opens the model again.";
 const READ_BACK: &str = "Bytes of images that came back from the GPU to be shown. It stays 0: the texture is made where the image \
                          was computed. Saving a file is not counted.";
 
@@ -47,7 +49,7 @@ pub fn performance_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
         let history = History { name: "Time of each image", values: &totals, capacity: PLOT_FRAMES, unit: "ms" };
         history_ui(ui, &history, PLOT_HEIGHT);
         times_ui(ui, state);
-        limits_ui(ui, performance, commands);
+        limits_ui(ui, performance, state.device.half, commands);
     });
 }
 
@@ -92,7 +94,7 @@ fn times_ui(ui: &mut Ui, state: &AppState) {
     });
 }
 
-fn limits_ui(ui: &mut Ui, performance: &Performance, commands: &CommandSender) {
+fn limits_ui(ui: &mut Ui, performance: &Performance, can_half: bool, commands: &CommandSender) {
     let default = Performance::default();
     let limits = f64::from(*Performance::FPS_LIMITS.start())..=f64::from(*Performance::FPS_LIMITS.end());
     let row = Row::new("FPS limit", "Image rate limit", LIMIT).changed(performance.fps_limit != default.fps_limit);
@@ -116,6 +118,13 @@ fn limits_ui(ui: &mut Ui, performance: &Performance, commands: &CommandSender) {
     let output = row.show(ui, |ui| toggle_ui(ui, "", "Vertical sync", performance.vsync));
     if let Some(on) = output.change.map(|change| change.value).or(output.reset.then_some(default.vsync)) {
         commands.send(Command::Vsync(on));
+    }
+    if can_half {
+        let row = Row::new("16-bit maps", "16-bit feature maps", HALF).changed(performance.half != default.half);
+        let output = row.show(ui, |ui| toggle_ui(ui, "", "16-bit feature maps", performance.half));
+        if let Some(on) = output.change.map(|change| change.value).or(output.reset.then_some(default.half)) {
+            commands.send(Command::Half(on));
+        }
     }
 }
 

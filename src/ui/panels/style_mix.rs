@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use egui::{Align2, Button, CursorIcon, Role, Sense, Ui, WidgetInfo, vec2};
 
 use super::{
-    layer_names::{driven_names, main_layer, scale_word, ws_name},
+    layer_names::{driven_names, scale_word, ws_name},
     rows::{field_row, hint, section, without_model},
 };
 use crate::{
@@ -97,8 +97,7 @@ fn bar_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender, ws: usize, wi
     let muted = mix.muted.contains(&ws);
     let on = amount > 0.0 && !muted;
     let name = ws_name(state, ws);
-    let resolution = main_layer(state, ws).map_or(0, |(_, layer)| layer.resolution);
-    let about = format!("{} ({})", driven_names(state, ws), scale_word(resolution));
+    let about = format!("{} ({})", driven_names(state, ws), scale_word(state, ws));
 
     let bar_name = format!("Mix amount {name}");
     let bar = ValueBar::new(&bar_name, amount, ranges::MIX_AMOUNT).step(0.05).vertical().muted(muted);
@@ -162,17 +161,21 @@ fn presets_ui(ui: &mut Ui, state: &AppState, commands: &CommandSender) {
             if button.clicked() {
                 commands.edit(PoseEdit::MixPreset(preset, num_ws));
             }
-            button.on_hover_text(preset_tooltip(preset)).on_disabled_hover_text("This model has no layers that fine.");
+            button
+                .on_hover_text(preset_tooltip(preset, num_ws))
+                .on_disabled_hover_text("This model has no layers that fine.");
         }
     });
 }
 
-fn preset_tooltip(preset: MixPreset) -> &'static str {
-    match preset {
-        MixPreset::Coarse => "4x4 and 8x8 from the second seed: pose, overall shape",
-        MixPreset::Middle => "16x16 and 32x32 from the second seed: features, parts",
-        MixPreset::Fine => "64x64 and up from the second seed: colours, texture",
-        MixPreset::All => "All layers: the second seed's own image",
-        MixPreset::Clear => "No layer takes anything from the second seed",
-    }
+fn preset_tooltip(preset: MixPreset, num_ws: usize) -> String {
+    let what = match preset {
+        MixPreset::Coarse => "pose, overall shape",
+        MixPreset::Middle => "features, parts",
+        MixPreset::Fine => "colours, texture",
+        MixPreset::All => return "All layers: the second seed's own image".to_owned(),
+        MixPreset::Clear => return "No layer takes anything from the second seed".to_owned(),
+    };
+    let layers = preset.ws_range(num_ws);
+    format!("Layers {} to {} from the second seed: {what}", layers.start, layers.end.saturating_sub(1))
 }
