@@ -7,6 +7,7 @@
 //! has nothing to say.
 
 use std::{
+    path::Path,
     sync::{
         Arc, OnceLock,
         mpsc::{Receiver, Sender, channel},
@@ -19,12 +20,16 @@ use stylescope::{
     checkpoint,
     engine::{Engine, EngineEvent, Frame, ModelSource, ModelSummary, RenderRequest, Stamp},
     gpu::device::Compute,
-    model::{Generator, Placement},
+    model::{
+        Generator, Placement,
+        config::{GeneratorConfig, StyleGan1Variant},
+    },
     session::Pose,
 };
+use tempfile::TempPath;
 
 mod common;
-use common::{SIZES, config, display, index_of, sizes};
+use common::{SIZES, config, display, index_of, sizes, stylegan};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -44,13 +49,13 @@ struct Session {
 }
 
 impl Session {
-    fn open(size: usize) -> Self {
+    fn open(path: &Path) -> Self {
         let (wake, woken): (Sender<()>, _) = channel();
         let wake = std::sync::Mutex::new(wake);
         let wake = move || drop(wake.lock().map(|wake| wake.send(())));
         let display = display().expect("main looked for it");
         let engine = Engine::start(Compute::cpu(), display, Arc::new(wake)).expect("threads can be started");
-        engine.open(ModelSource::Path(file(size).to_owned()));
+        engine.open(ModelSource::Path(path.to_owned()));
         loop {
             woken.recv_timeout(PATIENCE).expect("the model is opened");
             for event in engine.poll_events() {
@@ -86,17 +91,24 @@ impl Session {
 }
 
 /// A model file of this size, written once.
-fn file(size: usize) -> &'static std::path::Path {
-    static FILES: [OnceLock<tempfile::TempPath>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
+fn file(size: usize) -> &'static Path {
+    static FILES: [OnceLock<TempPath>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
     let index = index_of(size);
-    FILES[index].get_or_init(|| {
-        let path =
-            tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a temporary file").into_temp_path();
-        let generator = Generator::init(config(index), 0, &Placement::cpu()).expect("a published configuration");
-        let weights = generator.state_dict().expect("the CPU can be read");
-        checkpoint::save_safetensors(&path, generator.config(), &weights, &[]).expect("the disk has room");
-        path
-    })
+    FILES[index].get_or_init(|| written(config(index)))
+}
+
+/// A StyleGAN of 1024 pixels, written once.
+fn stylegan_file(variant: StyleGan1Variant) -> &'static Path {
+    static FILES: [OnceLock<TempPath>; 2] = [const { OnceLock::new() }; 2];
+    FILES[usize::from(variant == StyleGan1Variant::Community)].get_or_init(|| written(stylegan(variant)))
+}
+
+fn written(config: GeneratorConfig) -> TempPath {
+    let path = tempfile::Builder::new().suffix(".safetensors").tempfile().expect("a temporary file").into_temp_path();
+    let generator = Generator::init(config, 0, &Placement::cpu()).expect("a published configuration");
+    let weights = generator.state_dict().expect("the CPU can be read");
+    checkpoint::save_safetensors(&path, generator.config(), &weights, &[]).expect("the disk has room");
+    path
 }
 
 /// What a drag waits for.
@@ -107,8 +119,8 @@ enum Until {
 }
 
 /// Moves `slider` on and waits for each texture.
-fn drag(bencher: Bencher, size: usize, until: Until, slider: impl Fn(&ModelSummary, f32) -> Pose) {
-    let session = Session::open(size);
+fn drag(bencher: Bencher, path: &Path, until: Until, slider: impl Fn(&ModelSummary, f32) -> Pose) {
+    let session = Session::open(path);
     // The first frame also prepares the kernels.
     session.full(slider(&session.model, 0.0));
     let mut value = 0.0;
@@ -140,19 +152,31 @@ fn psi_pose(_: &ModelSummary, value: f32) -> Pose {
 /// Truncation psi: every block is computed again.
 #[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
 fn psi(bencher: Bencher, size: usize) {
-    drag(bencher, size, Until::Full, psi_pose);
+    drag(bencher, file(size), Until::Full, psi_pose);
 }
 
 /// The same, to the first preview.
 #[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
 fn first_psi(bencher: Bencher, size: usize) {
-    drag(bencher, size, Until::First, psi_pose);
+    drag(bencher, file(size), Until::First, psi_pose);
+}
+
+/// Psi of a StyleGAN of 1024 pixels, the official one and the community port's.
+#[divan::bench(args = [StyleGan1Variant::Official, StyleGan1Variant::Community], sample_count = 15, max_time = 20)]
+fn stylegan_psi(bencher: Bencher, variant: StyleGan1Variant) {
+    drag(bencher, stylegan_file(variant), Until::Full, psi_pose);
+}
+
+/// The same, to the first preview.
+#[divan::bench(args = [StyleGan1Variant::Official, StyleGan1Variant::Community], sample_count = 15, max_time = 20)]
+fn stylegan_first_psi(bencher: Bencher, variant: StyleGan1Variant) {
+    drag(bencher, stylegan_file(variant), Until::First, psi_pose);
 }
 
 /// One style channel of the finest convolution: all blocks before it are kept.
 #[divan::bench(args = sizes(), sample_count = 15, max_time = 20)]
 fn finest_style(bencher: Bencher, size: usize) {
-    drag(bencher, size, Until::Full, |model, value| {
+    drag(bencher, file(size), Until::Full, |model, value| {
         let finest = model.layers.iter().rposition(|layer| layer.noise_index.is_some()).expect("layers have noise");
         let mut pose = Pose::default();
         pose.style_offsets.insert(finest, [(0, value)].into());

@@ -6,7 +6,10 @@
 use stylescope::{
     engine::DisplayDevice,
     gpu::device::{DeviceChoice, select},
-    model::config::{Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan2Config},
+    model::config::{
+        Architecture, ChannelTable, GeneratorConfig, LabelNormalization, MappingConfig, StyleGan1Config,
+        StyleGan1Variant, StyleGan2Config,
+    },
 };
 
 /// Resolutions with the `channel_base` of the published networks of that size.
@@ -38,6 +41,29 @@ pub fn config(index: usize) -> GeneratorConfig {
         conv_clamp: None,
         use_noise: true,
         resample_filter: vec![1.0, 3.0, 3.0, 1.0],
+    })
+}
+
+/// A StyleGAN of 1024 pixels as published.
+pub fn stylegan(variant: StyleGan1Variant) -> GeneratorConfig {
+    GeneratorConfig::StyleGan1(StyleGan1Config {
+        variant,
+        z_dim: 512,
+        label_dim: 0,
+        w_dim: 512,
+        resolution: 1024,
+        img_channels: 3,
+        mapping: MappingConfig {
+            num_layers: 8,
+            hidden_dim: 512,
+            lr_multiplier: 0.01,
+            w_avg_beta: 0.995,
+            label_normalization: LabelNormalization::Joint,
+        },
+        channels: ChannelTable::from_base(16384, 512, 1024),
+        fused_from: 128,
+        lod: 0.0,
+        features: Default::default(),
     })
 }
 

@@ -33,6 +33,11 @@ impl DeviceFault {
             _ => Self::Refused(message),
         }
     }
+
+    /// Whether only the window's surface was not ready, e.g. because a busy software driver takes seconds to become idle.
+    fn is_of_surface(&self) -> bool {
+        matches!(self, Self::Refused(message) if message.contains("Surface::configure"))
+    }
 }
 
 /// Remembers the newest fault of a device until somebody asks. Clones share it.
@@ -46,6 +51,11 @@ impl DeviceHealth {
         let seen = health.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let fault = DeviceFault::from_wgpu(&error);
+            if fault.is_of_surface() {
+                // It is no fault of the image that is being computed, and the window configures its surface anew.
+                log::warn!("{fault}");
+                return;
+            }
             log::error!("{fault}");
             *lock(&seen.0) = Some(fault);
         }));
@@ -60,4 +70,22 @@ impl DeviceHealth {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_surface_that_is_not_ready_is_no_fault_of_an_image() {
+        let fault = |description: &str| {
+            let source = Box::new(std::io::Error::other("a cause"));
+            DeviceFault::from_wgpu(&wgpu::Error::Validation { source, description: description.to_owned() })
+        };
+        let busy =
+            fault("Validation Error\n\nCaused by:\n  In Surface::configure\n    Failed to wait for GPU to come idle");
+        assert!(busy.is_of_surface(), "{busy}");
+        assert!(!fault("In Queue::submit, Buffer is destroyed").is_of_surface());
+        assert!(!fault("In Surface::configure, Parent device is lost").is_of_surface());
+    }
 }
