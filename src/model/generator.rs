@@ -67,6 +67,7 @@ pub(crate) struct Built<Network> {
 }
 
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a generator has one of them")]
 enum Network {
     StyleGan2(StyleGan2),
     StyleGan1(StyleGan1),

@@ -103,6 +103,12 @@ impl<const D: usize> Weight<D> {
         self.value.clone()
     }
 
+    /// Another value of the same shape.
+    #[cfg(test)]
+    pub fn set(&mut self, value: Tensor<D>) {
+        self.value = value;
+    }
+
     pub fn store(&self, weights: &mut StateDict) -> Result<(), ModelError> {
         let data = read(&self.name, self.value())?;
         weights.0.insert(self.name.clone(), HostTensor { shape: self.shape.clone(), data });

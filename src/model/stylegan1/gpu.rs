@@ -123,3 +123,81 @@ impl fmt::Debug for GpuSynthesis {
         f.debug_struct("GpuSynthesis").field("border", &self.border).field("blocks", &self.blocks.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        gpu::device::{DeviceChoice, select},
+        model::{
+            config::{ChannelTable, LabelNormalization, MappingConfig, StyleGan1Config, StyleGan1Variant},
+            weights::WeightSource,
+        },
+        ops::testing::{assert_same, noise},
+    };
+
+    fn config(variant: StyleGan1Variant, fused_from: usize) -> StyleGan1Config {
+        StyleGan1Config {
+            variant,
+            z_dim: 6,
+            label_dim: 0,
+            w_dim: 7,
+            resolution: 16,
+            img_channels: 3,
+            mapping: MappingConfig {
+                num_layers: 3,
+                hidden_dim: 10,
+                lr_multiplier: 0.01,
+                w_avg_beta: 0.995,
+                label_normalization: LabelNormalization::Joint,
+            },
+            channels: ChannelTable([(4, 8), (8, 5), (16, 4)].into()),
+            fused_from,
+            lod: 0.0,
+            features: Default::default(),
+        }
+    }
+
+    #[test]
+    fn kernels_give_the_features_of_the_tensors() {
+        let Ok(compute) = select(DeviceChoice::Software) else { return eprintln!("skipped: no software driver") };
+        let (cpu, gpu) = (Device::flex(), compute.device);
+        for (variant, fused_from) in
+            [(StyleGan1Variant::Official, 128), (StyleGan1Variant::Official, 8), (StyleGan1Variant::Community, 8)]
+        {
+            let on = |device: &Device| {
+                let mut built =
+                    StyleGan1::new(&config(variant, fused_from), &mut WeightSource::fresh(1), &cpu, device).unwrap();
+                for layer in built.network.blocks.iter_mut().flat_map(|block| &mut block.layers) {
+                    // A fresh network has neither noise nor bias.
+                    for weight in layer.bias.iter_mut().chain(layer.noise.iter_mut().map(|noise| &mut noise.weight)) {
+                        weight.set(noise(weight.value().dims(), 5, device));
+                    }
+                }
+                built
+            };
+            let (here, mut there) = (on(&gpu), on(&cpu));
+            // Tensors alone.
+            there.network.set_cpu_runtime(None, &cpu);
+            assert_eq!(here.network.layer_shapes(1).len(), 5, "every layer but the first has a convolution");
+            let styles = |device: &Device| -> Vec<Tensor<2>> {
+                here.layers.iter().map(|layer| noise([2, layer.style_dim], 7, device).add_scalar(0.5)).collect()
+            };
+            let map = |index: usize, device: &Device| {
+                let [height, width] = here.noise.shapes()[index];
+                Ok(Some((noise([1, 1, height, width], 3, device), 0.5)))
+            };
+            let (map_here, map_there) = (|index: usize| map(index, &gpu), |index: usize| map(index, &cpu));
+            let (mut x, mut expected) = (here.network.start(2), there.network.start(2));
+            for (index, block) in here.network.blocks.iter().enumerate() {
+                if let Some(conv) = &block.layers[0].conv {
+                    let taken = here.network.activated_by_kernel([index, 0], &x.x(), &map_here).unwrap();
+                    assert!(taken.is_some(), "{:?}", conv.kind);
+                }
+                x = here.network.block(index, x, &styles(&gpu), &map_here).unwrap();
+                expected = there.network.block(index, expected, &styles(&cpu), &map_there).unwrap();
+                assert_same(x.x().to_device(&cpu), expected.x(), 1e-4);
+            }
+        }
+    }
+}

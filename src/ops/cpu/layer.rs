@@ -286,7 +286,8 @@ impl UpRun<'_> {
         (row(end) - row(first)) * self.filter.row_len
     }
 
-    fn from_len(&self) -> usize {
+    /// Values of a row of the transposed convolution.
+    fn row_under(&self) -> usize {
         upsample::row_pixels(self.x.width) * self.filter.epilogue.scale.len()
     }
 
@@ -315,7 +316,7 @@ impl UpRun<'_> {
     /// `out` is empty). Rows carried over from the tile row before lie in `scratch.rows`.
     fn step(&self, spread: Spread, first: usize, end: usize, tiles: usize, scratch: &mut Scratch, out: &mut [f32]) {
         let Scratch { activations, products, rows } = scratch;
-        let from_len = self.from_len();
+        let from_len = self.row_under();
         let carried = CARRIED * from_len;
         let height = 2 * upsample::TILE * (end - first);
         // Grown rather than set: a shorter last step must not lose the rows that the longer one before it carried.
@@ -342,7 +343,7 @@ impl UpRun<'_> {
 
     /// The two output rows behind all tiles: under them lie the carried rows, the last row, and zeros.
     fn last_rows(&self, spread: Spread, scratch: &mut Scratch, out: &mut [f32]) {
-        let from_len = self.from_len();
+        let from_len = self.row_under();
         let under = &mut scratch.rows[..(CARRIED + 2) * from_len];
         under[CARRIED * from_len..][..from_len].copy_from_slice(self.edges.row);
         under[(CARRIED + 1) * from_len..].fill(0.0);

@@ -14,6 +14,7 @@ mod direct;
 mod epilogue;
 mod filter;
 mod layer;
+#[allow(clippy::needless_range_loop, reason = "the index also addresses what is not iterated over")]
 mod normalize;
 mod product;
 #[cfg(test)]

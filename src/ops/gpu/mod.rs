@@ -16,10 +16,12 @@ use super::{
 };
 
 pub mod choice;
+#[allow(clippy::collapsible_if, reason = "what is known when a kernel is compiled is asked first")]
 mod convolution;
 mod extension;
 mod finish;
 mod measure;
+#[allow(clippy::manual_is_multiple_of, reason = "kernels have no such method")]
 mod rgb;
 mod smooth;
 pub mod tile;

@@ -212,13 +212,15 @@ fn rgb_case(colours: usize, device: &Device) -> SynthesisLayer<'static> {
     }
 }
 
+type Colours<'a> = &'a dyn Fn(SynthesisLayer, Option<(Tensor<4>, &Filter)>) -> Tensor<4>;
+
 #[test]
 fn colours_lie_on_the_image_below() {
     let Some(gpu) = software() else { return };
     let cpu = Device::flex();
     for (colours, taps) in [(3, &TAPS[..]), (1, &[0.3, -0.2, 0.9, 0.4]), (4, &[1.0, 2.0, 1.0])] {
         for with_below in [false, true] {
-            let run = |device: &Device, run: &dyn Fn(SynthesisLayer, Option<(Tensor<4>, &Filter)>) -> Tensor<4>| {
+            let run = |device: &Device, run: Colours| {
                 let filter = Filter::separable(taps, device);
                 let below = with_below.then(|| (noise([2, colours, 3, 4], 5, device), &filter));
                 run(rgb_case(colours, device), below).to_device(&cpu)
