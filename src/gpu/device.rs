@@ -10,6 +10,7 @@ use std::{
 };
 
 use burn::{
+    backend::DispatchDevice,
     cubecl::config::{CubeClRuntimeConfig, RuntimeConfig, autotune::AutotuneLevel},
     tensor::{Device, DeviceKind, FloatDType},
 };
@@ -89,8 +90,18 @@ impl Compute {
 
     /// Whether it can store values in 16 bits.
     pub fn has_half(&self) -> bool {
-        self.kind != ComputeKind::Cpu && self.device.supports_dtype(FloatDType::F16)
+        has_half(&self.device)
     }
+}
+
+/// Whether kernels of our own may run on `device`: a GPU or its software driver, and nothing is recorded for gradients.
+pub fn is_gpu(device: &Device) -> bool {
+    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
+}
+
+/// Whether kernels on `device` can store values in 16 bits.
+pub fn has_half(device: &Device) -> bool {
+    is_gpu(device) && device.supports_dtype(FloatDType::F16)
 }
 
 /// The device for `choice`. The same choice gives the same device again: burn can start each only once in a process.

@@ -20,11 +20,14 @@ use super::{
     stylegan2_cpu::{CpuBlock, CpuConv, CpuRgb, CpuSynthesis},
     weights::{Init, Weight, WeightSource, read},
 };
-use crate::ops::{
-    Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
-    cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
-    gpu::{self, LayerShape},
-    rgb_layer, synthesis_layer, upsample2d,
+use crate::{
+    gpu::device::has_half,
+    ops::{
+        Activation, Filter, LayerNoise, Resize, SynthesisLayer, conv2d_resample,
+        cpu::{LayerKernel, RgbKernel, Runtime, SkipKernel, UpFilter},
+        gpu::LayerShape,
+        rgb_layer, synthesis_layer, upsample2d,
+    },
 };
 
 /// Constant input and blocks of 4, 8, ... pixels.
@@ -97,7 +100,7 @@ impl StyleGan2 {
         placement: &Placement,
     ) -> Result<Built<Self>, ModelError> {
         let Placement { latent, synthesis, half } = placement;
-        let half = *half && gpu::has_half(synthesis);
+        let half = *half && has_half(synthesis);
         let channels = config.channels.at(4);
         let input = source.weight(
             "synthesis.b4.const".into(),

@@ -14,10 +14,9 @@ use super::{
     state_dict::{HostTensor, StateDictError},
 };
 use crate::{
-    gpu::device::{DeviceChoice, select},
+    gpu::device::{DeviceChoice, has_half, select},
     ops::{
         cpu::{InstructionSet, Runtime},
-        gpu::has_half,
         testing::{noise, values},
     },
 };
@@ -42,7 +41,7 @@ fn stylegan2() -> StyleGan2Config {
     }
 }
 
-fn stylegan1() -> StyleGan1Config {
+pub(super) fn stylegan1() -> StyleGan1Config {
     StyleGan1Config {
         variant: StyleGan1Variant::Official,
         z_dim: 6,

@@ -237,10 +237,10 @@ impl App {
         self.state.exporting = Some(Opening { name, path: Some(path), done: 0, total: 0, tuned: None });
     }
 
-    /// Opens what is on the screen again, the other way. The pose stays.
+    /// Opens what is on the screen again, the other way; a snapshot of a training is the same either way. The pose stays.
     fn set_half(&mut self, on: bool) {
         self.state.performance.half = on;
-        if let Some(model) = &self.state.model {
+        if let Some(model) = self.state.model.as_ref().filter(|model| model.nimg.is_none()) {
             self.open_model(model.path.clone().map_or(ModelSource::Bundled, ModelSource::Path));
         }
     }

@@ -202,7 +202,7 @@ impl Builder<'_> {
         let (weight, values) =
             self.source.weight_and_values(name, shape, [channels], Init::Constant(0.0), self.synthesis)?;
         let index = self.noise_map(block, half, resolution)?;
-        let gain = self.arithmetic.noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt());
+        let gain = self.arithmetic.noise_factor(channels);
         let power: f64 = values.iter().map(|&w| f64::from(w).powi(2)).sum();
         Ok((LayerNoise { index, weight }, (gain * (power / channels as f64).sqrt()) as f32))
     }

@@ -186,7 +186,7 @@ impl StyleGan1 {
         };
         let noise = match &layer.noise {
             Some(LayerNoise { index, weight }) => {
-                let gain = arithmetic.noise_gain.map_or(1.0, |gain| gain / (channels[0] as f64).sqrt());
+                let gain = arithmetic.noise_factor(channels[0]);
                 Some((*index, read("noise strengths", weight.value().mul_scalar(gain))?))
             }
             None => None,

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{ConvKind, Layer, LayerNoise, StyleGan1, weight_as_stored};
 use crate::{
+    gpu::device::is_gpu,
     model::{
         cpu_blocks::{LazyBlocks, NoiseSource},
         error::ModelError,
@@ -31,6 +32,8 @@ pub(super) struct GpuSynthesis {
 struct GpuLayer {
     /// [O, I, 3, 3], its gain included.
     weight: Tensor<4>,
+    /// Ones, [1, I]: the convolution itself has no style.
+    style: Tensor<2>,
     bias: Tensor<1>,
     /// Noise index and the learned strengths, [O].
     noise: Option<(usize, Tensor<1>)>,
@@ -40,7 +43,7 @@ struct GpuLayer {
 impl StyleGan1 {
     /// `None` where there is no GPU, or the blur is none that the kernels know.
     pub(super) fn gpu_synthesis(&self, device: &Device) -> Option<GpuSynthesis> {
-        let taps = self.blur_taps().filter(|_| gpu::has_kernels(device))?;
+        let taps = self.blur_taps().filter(|_| is_gpu(device))?;
         let UpFilter { taps, border } = UpFilter::after_blur(taps, self.arithmetic.early_bias);
         Some(GpuSynthesis {
             filter: Filter::separable(&taps, device),
@@ -76,8 +79,9 @@ impl StyleGan1 {
         noise: NoiseSource<'_>,
     ) -> Result<Option<Tensor<4>>, ModelError> {
         let (Some(gpu), Some(block)) = (&self.gpu, self.blocks.get(index)) else { return Ok(None) };
-        let layers = gpu.blocks.get(index, || Ok([0, 1].map(|half| self.gpu_layer(&block.layers[half]))))?;
-        let Some(GpuLayer { weight, bias, noise: strengths, up }) = layers.get(half).and_then(Option::as_ref) else {
+        let layers = gpu.blocks.get(index, || Ok(block.layers.each_ref().map(|layer| self.gpu_layer(layer))))?;
+        let Some(GpuLayer { weight, style, bias, noise: strengths, up }) = layers.get(half).and_then(Option::as_ref)
+        else {
             return Ok(None);
         };
         let noise = match strengths {
@@ -90,7 +94,7 @@ impl StyleGan1 {
         let layer = SynthesisLayer {
             x: x.clone(),
             weight: weight.clone(),
-            style: Tensor::ones([batch, inputs], &x.device()),
+            style: style.clone().expand([batch, inputs]),
             up: up.then_some(&gpu.filter),
             demodulate: false,
             noise,
@@ -108,13 +112,14 @@ impl StyleGan1 {
     fn gpu_layer(&self, layer: &Layer) -> Option<GpuLayer> {
         let conv = layer.conv.as_ref()?;
         let weight = weight_as_stored(conv, self.arithmetic.fused_scale);
-        let outputs = weight.dims()[0];
+        let [outputs, inputs, ..] = weight.dims();
+        let style = Tensor::ones([1, inputs], &weight.device());
         let bias = layer.bias.as_ref().map_or_else(|| Tensor::zeros([outputs], &weight.device()), |bias| bias.value());
         let noise = layer.noise.as_ref().map(|LayerNoise { index, weight }| {
-            let gain = self.arithmetic.noise_gain.map_or(1.0, |gain| gain / (outputs as f64).sqrt());
+            let gain = self.arithmetic.noise_factor(outputs);
             (*index, weight.value().mul_scalar(gain))
         });
-        Some(GpuLayer { weight, bias, noise, up: conv.kind != ConvKind::Plain })
+        Some(GpuLayer { weight, style, bias, noise, up: conv.kind != ConvKind::Plain })
     }
 }
 
@@ -130,33 +135,12 @@ mod tests {
     use crate::{
         gpu::device::{DeviceChoice, select},
         model::{
-            config::{ChannelTable, LabelNormalization, MappingConfig, StyleGan1Config, StyleGan1Variant},
+            config::{StyleGan1Config, StyleGan1Variant},
+            tests::stylegan1,
             weights::WeightSource,
         },
         ops::testing::{assert_same, noise},
     };
-
-    fn config(variant: StyleGan1Variant, fused_from: usize) -> StyleGan1Config {
-        StyleGan1Config {
-            variant,
-            z_dim: 6,
-            label_dim: 0,
-            w_dim: 7,
-            resolution: 16,
-            img_channels: 3,
-            mapping: MappingConfig {
-                num_layers: 3,
-                hidden_dim: 10,
-                lr_multiplier: 0.01,
-                w_avg_beta: 0.995,
-                label_normalization: LabelNormalization::Joint,
-            },
-            channels: ChannelTable([(4, 8), (8, 5), (16, 4)].into()),
-            fused_from,
-            lod: 0.0,
-            features: Default::default(),
-        }
-    }
 
     #[test]
     fn kernels_give_the_features_of_the_tensors() {
@@ -165,9 +149,9 @@ mod tests {
         for (variant, fused_from) in
             [(StyleGan1Variant::Official, 128), (StyleGan1Variant::Official, 8), (StyleGan1Variant::Community, 8)]
         {
+            let config = StyleGan1Config { variant, fused_from, ..stylegan1() };
             let on = |device: &Device| {
-                let mut built =
-                    StyleGan1::new(&config(variant, fused_from), &mut WeightSource::fresh(1), &cpu, device).unwrap();
+                let mut built = StyleGan1::new(&config, &mut WeightSource::fresh(1), &cpu, device).unwrap();
                 for layer in built.network.blocks.iter_mut().flat_map(|block| &mut block.layers) {
                     // A fresh network has neither noise nor bias.
                     for weight in layer.bias.iter_mut().chain(layer.noise.iter_mut().map(|noise| &mut noise.weight)) {

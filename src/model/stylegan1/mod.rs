@@ -61,6 +61,13 @@ const COMMUNITY: Arithmetic = Arithmetic {
     epsilon: 1e-5,
 };
 
+impl Arithmetic {
+    /// On the noise weights of a layer of `channels`.
+    fn noise_factor(&self, channels: usize) -> f64 {
+        self.noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt())
+    }
+}
+
 /// Under the root of the progressive GAN's pixel norm (arXiv 1710.10196, section 4.2).
 const PIXEL_NORM_EPSILON: f64 = 1e-8;
 
@@ -245,7 +252,7 @@ impl StyleGan1 {
         styles: &[Tensor<2>],
         noise: NoiseSource<'_>,
     ) -> Result<Tensor<4>, ModelError> {
-        let Arithmetic { noise_gain, early_bias, fused_scale, .. } = self.arithmetic;
+        let Arithmetic { early_bias, fused_scale, .. } = self.arithmetic;
         let mut bias = layer.bias.as_ref().map(Weight::value);
         let mut x = match &layer.conv {
             Some(conv) => convolve(conv, x, fused_scale),
@@ -264,7 +271,7 @@ impl StyleGan1 {
         if let Some(LayerNoise { index, weight }) = &layer.noise
             && let Some((map, multiplier)) = noise(*index)?
         {
-            let gain = noise_gain.map_or(1.0, |gain| gain / (channels as f64).sqrt()) * f64::from(multiplier);
+            let gain = self.arithmetic.noise_factor(channels) * f64::from(multiplier);
             let weight = weight.value().mul_scalar(gain).reshape([1, channels, 1, 1]);
             x = x.add(map.mul(weight));
         }

@@ -8,7 +8,7 @@ use burn::cubecl;
 use burn::cubecl::prelude::*;
 
 use super::{
-    finish::{Finish, activate, noise_at},
+    finish::{Finish, activate, noise_at, strengthened},
     tile::Tile,
 };
 use crate::ops::modulated_conv::DEMODULATION_EPSILON;
@@ -206,6 +206,7 @@ pub(super) fn convolve<E: Float>(
                 }
             }
         } else if y < height && x_pos < width {
+            let noise = noise_at(&noise, sample, y, x_pos);
             #[unroll]
             for channel in 0..unit_channels {
                 let channel_of_output = first_output + group + channel;
@@ -214,7 +215,7 @@ pub(super) fn convolve<E: Float>(
                     if comptime!(variant.demodulate) {
                         value *= factors[group + channel];
                     }
-                    value += noise_at(&noise, &strength, sample, channel_of_output, y, x_pos, &finish);
+                    value += strengthened(noise, &strength, channel_of_output, &finish);
                     #[comptime]
                     match &bias {
                         ComptimeOption::Some(bias) => value += bias[channel_of_output * bias.stride(0)],

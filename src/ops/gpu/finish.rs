@@ -23,32 +23,34 @@ pub(super) fn activate(value: f32, finish: &Finish, #[comptime] clamped: bool) -
     if comptime!(clamped) { min(max(value, -finish.limit), finish.limit) } else { value }
 }
 
-/// The noise of a pixel of a sample: map times the strength of a channel, of which there is one or one a channel; 0 without a map.
+/// The value of a noise map at a pixel of a sample, 0 without a map.
 #[cube]
-pub(super) fn noise_at(
-    map: &ComptimeOption<&Tensor<f32>>,
-    strength: &ComptimeOption<&Tensor<f32>>,
-    sample: usize,
-    channel: usize,
-    row: usize,
-    column: usize,
-    finish: &Finish,
-) -> f32 {
+pub(super) fn noise_at(map: &ComptimeOption<&Tensor<f32>>, sample: usize, row: usize, column: usize) -> f32 {
     #[comptime]
     match map {
         ComptimeOption::Some(map) => {
             // One map may serve all samples.
             let sample = select(map.shape(0) == 1, 0, sample);
-            let value = map[sample * map.stride(0) + row * map.stride(2) + column * map.stride(3)];
-            #[comptime]
-            match strength {
-                ComptimeOption::Some(strength) => {
-                    let channel = select(strength.shape(0) == 1, 0, channel);
-                    value * strength[channel * strength.stride(0)] * finish.multiplier
-                }
-                ComptimeOption::None => value * finish.multiplier,
-            }
+            map[sample * map.stride(0) + row * map.stride(2) + column * map.stride(3)]
         }
         ComptimeOption::None => 0.0f32.runtime(),
+    }
+}
+
+/// `noise` as it enters a channel: times its strength, of which there is one or one a channel.
+#[cube]
+pub(super) fn strengthened(
+    noise: f32,
+    strength: &ComptimeOption<&Tensor<f32>>,
+    channel: usize,
+    finish: &Finish,
+) -> f32 {
+    #[comptime]
+    match strength {
+        ComptimeOption::Some(strength) => {
+            let channel = select(strength.shape(0) == 1, 0, channel);
+            noise * strength[channel * strength.stride(0)] * finish.multiplier
+        }
+        ComptimeOption::None => noise * finish.multiplier,
     }
 }

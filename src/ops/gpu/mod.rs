@@ -1,4 +1,5 @@
-//! Kernels for the layers of StyleGAN2 and the convolutions of StyleGAN on a GPU, for inference in f32, or with feature maps and weights in f16 and sums in f32.
+//! Kernels for the layers of StyleGAN2 and the convolutions of StyleGAN on a GPU, for inference in f32, or with feature maps and
+//! weights in f16 and sums in f32.
 //!
 //! A convolution takes the style on its way into shared memory and leaves with demodulation, noise, bias, activation and
 //! clamp: one kernel a layer, where tensor operations need six or more passes over the feature maps. An up-convolution is
@@ -6,14 +7,15 @@
 //! other filters, kernels and activations -- stays with the tensor operations, which are also what tests compare with.
 
 use burn::{
-    backend::{Dispatch, DispatchDevice},
-    tensor::{DType, Device, FloatDType, Tensor},
+    backend::Dispatch,
+    tensor::{DType, Tensor},
 };
 
 use super::{
     Activation, Filter, LayerNoise, SynthesisLayer, bias_act::LEAKY_SLOPE, cpu::Border, modulated_conv::smoothing,
     resample::upsampling, upfirdn2d::UpFirDn,
 };
+use crate::gpu::device::is_gpu;
 
 pub mod choice;
 #[allow(clippy::collapsible_if, reason = "what is known when a kernel is compiled is asked first")]
@@ -36,16 +38,6 @@ const MAX_HALF: f32 = 65_504.0;
 /// Most taps an axis of a filter that the kernels unroll.
 const MAX_TAPS: usize = 8;
 
-/// Whether kernels may run on `device`: a GPU, and nothing is recorded for gradients.
-pub fn has_kernels(device: &Device) -> bool {
-    matches!(device.as_dispatch(), DispatchDevice::Cube(_))
-}
-
-/// Whether kernels on `device` can store feature maps and weights in f16.
-pub fn has_half(device: &Device) -> bool {
-    has_kernels(device) && device.supports_dtype(FloatDType::F16)
-}
-
 /// Whether a kernel computes `layer`.
 pub fn takes_layer(layer: &SynthesisLayer) -> bool {
     let [_, _, kernel, _] = layer.weight.dims();
@@ -65,7 +57,7 @@ pub fn takes_rgb(layer: &SynthesisLayer, filter: Option<&Filter>) -> bool {
 fn takes_parts(layer: &SynthesisLayer) -> bool {
     let stored = matches!(layer.x.dtype(), DType::F32 | DType::F16);
     let floats = stored && layer.style.dtype() == DType::F32;
-    has_kernels(&layer.x.device()) && floats && layer.bias.is_some() && slope(layer.activation).is_some()
+    is_gpu(&layer.x.device()) && floats && layer.bias.is_some() && slope(layer.activation).is_some()
 }
 
 /// Runs a layer that [`takes_layer`] said yes to, cut into tiles of `size`.
@@ -76,7 +68,8 @@ pub fn layer(layer: SynthesisLayer, size: TileSize) -> Tensor<4> {
     layer_with_border(layer, Border::Whole, size)
 }
 
-/// [`layer`] with what the filter of an up-convolution meets around the image; where that is [`Border::Cut`], the filter has four taps.
+/// [`layer`] with what the filter of an up-convolution meets around the image; where that is [`Border::Cut`], the filter has four
+/// taps.
 pub fn layer_with_border(layer: SynthesisLayer, border: Border, size: TileSize) -> Tensor<4> {
     let options = LayerOptions { border, ..options(&layer, size.tile(layer.up.is_some())) };
     let SynthesisLayer { x, weight, style, up, noise, bias, .. } = layer;

@@ -3,7 +3,7 @@
 use burn::cubecl;
 use burn::cubecl::prelude::*;
 
-use super::finish::{Finish, activate, noise_at};
+use super::finish::{Finish, activate, noise_at, strengthened};
 
 /// Rows of a unit. Each row under the filter is summed once for all of them.
 pub(super) const ROWS: usize = 4;
@@ -108,7 +108,8 @@ pub(super) fn smooth<E: Float>(
                 for tap in 0..count {
                     value += lines[i + tap] * tap_at(taps, tap, y, height, variant);
                 }
-                value = value * gain + noise_at(&noise, &strength, sample, channel, y, column, &finish);
+                let noise = noise_at(&noise, sample, y, column);
+                value = value * gain + strengthened(noise, &strength, channel, &finish);
                 #[comptime]
                 match &bias {
                     ComptimeOption::Some(bias) => {

@@ -1,10 +1,10 @@
 //! The kernels on a software Vulkan driver against the twins of the operations on the CPU.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 
 use super::*;
 use crate::{
-    gpu::device::{DeviceChoice, select},
+    gpu::device::{DeviceChoice, has_half, select},
     ops::{
         rgb_layer_reference,
         synthesis_layer::synthesis_layer_tensors,
